@@ -1,0 +1,140 @@
+"""Month's step 7: parties look at what they know of; both must want it before talks start.
+
+**A firm's decision** is `agree`: each party's certainty equivalent and irreversible cost (`weigh`) go to its decision
+rule (rules.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abm import chance
+from abm.chance import exponential
+from abm.compiled import kernel
+from abm.discovery import rest
+from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, move
+from abm.worth import enforcement, net_saving, transaction_cost, unpriced_margin, value_share
+
+
+@kernel
+def uncertainty(e, p, world, state):  # type: ignore[no-untyped-def]
+    """u: appraisal uncertainty, lower with the parties' knowledge and with examples of the by-product's use."""
+    pair = world.pairs[e]
+    known = 0.5 * (state.persons[pair.supplier].knowledge + state.persons[pair.receiver].knowledge)
+    examples = state.live_of_route[pair.byproduct] + world.routes[pair.byproduct].examples
+    demonstrated = examples / (examples + p.appraisal.half_examples)
+    return p.appraisal.uncertainty * (1.0 - known) * (1.0 - demonstrated)
+
+
+@kernel
+def weigh(e, side, quantity, talking, p, world, state):  # type: ignore[no-untyped-def]
+    """Fill in the prospect and the deal of one party (side 0 supplier, 1 receiver) for `quantity` units a year.
+
+    Once `talking`, what was spent to start is sunk and no longer counts.
+    """
+    pair, case = world.pairs[e], state.pairs[e]
+    i = pair.supplier if side == 0 else pair.receiver
+    fixed, route, prospect, deal = world.participants[i], world.routes[pair.byproduct], state.prospect[side], state.deal[side]
+    annuity, omega = world.annuities[fixed.discount_class], value_share(e, side, p, world, state)
+    priced = route.substitution * pair.fit * state.unit_value[route.commodity, fixed.discount_class]
+    priced *= omega * quantity
+    value = priced + annuity * omega * quantity * unpriced_margin(pair, route, state.lever[0])
+    value -= annuity * enforcement(e, p, world, state)
+    aversion = p.appraisal.risk_aversion * (1.0 + p.population.trait_spread * fixed.trait_risk)
+    value -= aversion * uncertainty(e, p, world, state) * abs(value)
+    if not fixed.firm:  # a municipality counts the public value of carbon
+        value += annuity * omega * quantity * p.worth.carbon_value * net_saving(pair, route)
+    deal.first_cost, deal.last_cost = transaction_cost(e, i, p, world, state)
+    capital = omega * route.capex * quantity
+    deal.cofinance = p.facilitator.cofinance * case.support * capital
+    deal.investment = capital - deal.cofinance
+    prospect.value = value
+    prospect.cost = deal.investment + deal.last_cost + (0.0 if talking else deal.first_cost)
+    prospect.priced = priced / value if value > 0.0 else 0.0
+    prospect.volatility = world.price_process[route.commodity].effective
+    prospect.rate, prospect.annuity = world.rates[fixed.discount_class], annuity
+    prospect.payback = p.appraisal.payback_median * 2.718281828459045 ** (
+        p.appraisal.payback_spread * fixed.trait_payback
+    )
+
+
+@kernel
+def may_act(i, world, state):  # type: ignore[no-untyped-def]
+    """Firms always; a municipal utility only where its municipality is at least exploring."""
+    fixed = world.participants[i]
+    return fixed.firm or state.towns[fixed.municipality].maturity > PASSIVE
+
+
+@kernel
+def free_quantity(e, p, world, state):  # type: ignore[no-untyped-def]
+    """Units a year that both sides have free; 0 if too small a share of the donor's stream."""
+    pair = world.pairs[e]
+    quantity = min(state.supply_free[pair.supply], state.demand_free[pair.demand])
+    least = p.opportunities.min_share * world.supplies[pair.supply].quantity
+    return quantity if quantity >= least else 0.0
+
+
+@kernel
+def agree(e, quantity, talking, p, world, state, rule):  # type: ignore[no-untyped-def]
+    """Do both parties want exchange `e` at today's prices? Leaves their prospects and deals in the state."""
+    pair = world.pairs[e]
+    if quantity <= 0.0 or not may_act(pair.supplier, world, state) or not may_act(pair.receiver, world, state):
+        return False
+    for side in range(2):
+        weigh(e, side, quantity, talking, p, world, state)
+        prospect = state.prospect[side]
+        if prospect.value <= 0.0 or not rule(prospect):
+            return False
+    return True
+
+
+@kernel
+def pay(i, amount, world, state):  # type: ignore[no-untyped-def]
+    """Book a transaction cost, SEK, under who paid it."""
+    if world.participants[i].firm:
+        state.account[0].transaction_firms += amount
+    else:
+        state.account[0].transaction_utilities += amount
+
+
+@kernel
+def start_talks(e, world, state):  # type: ignore[no-untyped-def]
+    """Both parties sink their search and half of their bargaining cost, and bargain."""
+    pair, fixed = state.pairs[e], world.pairs[e]
+    move(e, NEGOTIATING, state)
+    pair.clock = 0.0
+    pair.threshold = exponential(world.seed, chance.TALKS_END, fixed.key, pair.attempt)
+    pay(fixed.supplier, state.deal[0].first_cost, world, state)
+    pay(fixed.receiver, state.deal[1].first_cost, world, state)
+    state.persons[fixed.supplier].talks += 1
+    state.persons[fixed.receiver].talks += 1
+    state.account[0].talks += 1
+
+
+@kernel
+def look(e, t, p, world, state, rule):  # type: ignore[no-untyped-def]
+    """Appraise identified pair `e` if it is time and both parties have a place at the table."""
+    pair, fixed = state.pairs[e], world.pairs[e]
+    most = p.closing.attention
+    busy = state.persons[fixed.supplier].talks >= most or state.persons[fixed.receiver].talks >= most
+    if t < pair.look or busy:
+        return
+    if agree(e, free_quantity(e, p, world, state), False, p, world, state, rule):
+        start_talks(e, world, state)
+    interval, carried = p.appraisal.interval, p.appraisal.case_interval
+    pair.look = t + int(round(interval - pair.support * max(interval - carried, 0)))
+
+
+@kernel
+def step(t, p, world, state, rule: Any):  # type: ignore[no-untyped-def]
+    """Identified pairs in visiting order: forgotten unless carried, or looked at."""
+    for e in state.moving[: state.centre[0].moving]:
+        pair = state.pairs[e]
+        if pair.stage != IDENTIFIED:
+            continue
+        pair.clock += p.discovery.forgetting * (1.0 - pair.support) / 12.0
+        if pair.clock >= pair.threshold:
+            state.account[0].forgotten += 1
+            rest(e, t, p, state)
+        else:
+            look(e, t, p, world, state, rule)

@@ -1,0 +1,227 @@
+"""The tables of `abm/data`: sectors, commodities, by-products and regions, read and checked.
+
+A row is added by adding it to the TOML file; nothing else needs to know. Kernels get numpy record arrays
+(`Catalogue.commodities`, `.byproducts`), people get the rows with their names and sources.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from abm.chance import name_key
+
+DATA = Path(__file__).parent / "data"
+
+
+class Row(BaseModel):
+    """A table row: unknown keys are errors, values are fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sector(Row):
+    id: str
+    name: str
+    nace2: str
+    share: float = Field(ge=0, le=1)
+    smallest: float = Field(gt=0)
+    rural: bool
+    municipal: bool
+
+
+class Commodity(Row):
+    id: str
+    name: str
+    price: float = Field(gt=0)
+    volatility: float = Field(ge=0)
+    half_life: float = Field(gt=0)
+    jump_rate: float = Field(ge=0, le=12)
+    jump_sd: float = Field(ge=0)
+    loading: float = Field(ge=-1, le=1)
+    source: str = Field(min_length=3)
+
+
+class Byproduct(Row):
+    id: str
+    name: str
+    unit: str = Field(pattern="^(t|MWh)$")
+    commodity: str
+    donors: dict[str, float]
+    receivers: dict[str, float]
+    substitution: float = Field(gt=0)
+    processing: float = Field(ge=0)
+    gate_fee: float
+    landfill_share: float = Field(ge=0, le=1)
+    transport: float = Field(ge=0)
+    capex: float = Field(ge=0)
+    permit: float = Field(ge=0, le=1)
+    reach: float = Field(gt=0)
+    emission_saving: float
+    mass: float = Field(ge=0)
+    disposed: float = Field(ge=0, le=1)
+    imported: float = Field(ge=0, le=1)
+    examples: float = Field(ge=0)
+    source: str = Field(min_length=3)
+
+
+class Municipality(Row):
+    name: str
+    seat: str
+    lat: float = Field(ge=-90, le=90)
+    lon: float = Field(ge=-180, le=180)
+    population: float = Field(gt=0)
+    land: float = Field(gt=0)
+    maturity: int = Field(ge=0, le=2)
+    source: str = Field(min_length=3)
+
+
+class Plant(Row):
+    """A named plant: a private anchor (with its position) or a municipal utility (at the seat)."""
+
+    name: str
+    municipality: str
+    lat: float | None = None
+    lon: float | None = None
+    sector: str
+    employees: float = Field(gt=0)
+    source: str = Field(min_length=3)
+
+
+class Region(Row):
+    title: str
+    country: str
+    municipality: tuple[Municipality, ...] = Field(min_length=1)
+    anchor: tuple[Plant, ...] = ()
+    utility: tuple[Plant, ...] = ()
+    parameters: dict[str, Any] = {}
+
+
+COMMODITY = np.dtype(
+    [(name, "f8") for name in ("price", "volatility", "half_life", "jump_rate", "jump_sd", "loading")]
+    + [("key", "u8")], align=True,
+)
+BYPRODUCT_NUMBERS = (
+    "substitution", "processing", "gate_fee", "landfill_share", "transport", "capex", "permit", "reach",
+    "emission_saving", "mass", "disposed", "imported", "examples",
+)
+BYPRODUCT = np.dtype(
+    [(name, "f8") for name in BYPRODUCT_NUMBERS] + [("key", "u8"), ("commodity", "i4"), ("is_heat", "?")], align=True
+)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What can be exchanged. Intensities: units per employee and year, shape (by-product, sector)."""
+
+    sectors: tuple[Sector, ...]
+    commodity_rows: tuple[Commodity, ...]
+    byproduct_rows: tuple[Byproduct, ...]
+    commodities: np.ndarray
+    byproducts: np.ndarray
+    supply_intensity: np.ndarray
+    demand_intensity: np.ndarray
+
+    def sector_index(self, sector: str) -> int:
+        """Position of a sector id; KeyError if unknown."""
+        return {row.id: index for index, row in enumerate(self.sectors)}[sector]
+
+
+class DataError(ValueError):
+    """A table of `abm/data` or a user's region is wrong: one line an error."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Parse a TOML file; raises DataError with one line if it is missing or not TOML."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError([f"{file}: no such file"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError([f"{file}: cannot be read ({error})"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise DataError([f"{file}: {error}"]) from None
+
+
+def _lines(file: Path, error: ValidationError) -> list[str]:
+    return [f"{file.name}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+
+
+def _rows(file_name: str, key: str, kind: type[Row]) -> tuple[Any, ...]:
+    file = DATA / file_name
+    try:
+        return tuple(kind(**row) for row in read_toml(file)[key])
+    except ValidationError as error:
+        raise DataError(_lines(file, error)) from None
+
+
+def _intensity(rows: tuple[Byproduct, ...], side: str, sectors: tuple[Sector, ...]) -> np.ndarray:
+    index = {sector.id: number for number, sector in enumerate(sectors)}
+    matrix = np.zeros((len(rows), len(sectors)))
+    for number, row in enumerate(rows):
+        for sector, amount in getattr(row, side).items():
+            if sector not in index:
+                raise DataError([f"byproducts.toml: {row.id}.{side}: no sector {sector!r}"])
+            matrix[number, index[sector]] = amount
+    return matrix
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Sectors, commodities and by-products of `abm/data`, checked; raises DataError."""
+    sectors = _rows("sectors.toml", "sector", Sector)
+    commodity_rows = _rows("commodities.toml", "commodity", Commodity)
+    byproduct_rows = _rows("byproducts.toml", "byproduct", Byproduct)
+    commodities = np.zeros(len(commodity_rows), COMMODITY)
+    for number, commodity in enumerate(commodity_rows):
+        commodities[number] = (*(getattr(commodity, name) for name in COMMODITY.names[:-1]), name_key(commodity.id))
+    position = {row.id: number for number, row in enumerate(commodity_rows)}
+    byproducts = np.zeros(len(byproduct_rows), BYPRODUCT)
+    for number, row in enumerate(byproduct_rows):
+        if row.commodity not in position:
+            raise DataError([f"byproducts.toml: {row.id}.commodity: no commodity {row.commodity!r}"])
+        byproducts[number] = (
+            *(getattr(row, name) for name in BYPRODUCT_NUMBERS), name_key(row.id), position[row.commodity],
+            row.unit == "MWh",
+        )
+    return Catalogue(
+        sectors, commodity_rows, byproduct_rows, commodities, byproducts,
+        _intensity(byproduct_rows, "donors", sectors), _intensity(byproduct_rows, "receivers", sectors),
+    )
+
+
+def region_names() -> list[str]:
+    """Names of the regions that come with the model."""
+    return sorted(file.stem for file in (DATA / "regions").glob("*.toml"))
+
+
+def load_region(name: str) -> Region:
+    """One of `region_names()`, checked: municipalities and sectors of its plants exist. Raises DataError."""
+    file = DATA / "regions" / f"{name}.toml"
+    try:
+        region = Region(**read_toml(file))
+    except ValidationError as error:
+        raise DataError(_lines(file, error)) from None
+    places = {row.name for row in region.municipality}
+    sectors = {row.id for row in catalogue().sectors}
+    errors = [
+        f"{file.name}: {plant.name}: no {what} {value!r}"
+        for plant in (*region.anchor, *region.utility)
+        for what, value, known in (
+            ("municipality", plant.municipality, places), ("sector", plant.sector, sectors),
+        )
+        if value not in known
+    ]
+    if errors:
+        raise DataError(errors)
+    return region

@@ -1,0 +1,44 @@
+"""How the model's functions are compiled.
+
+`kernel` is Numba's `njit` with the project's settings: cached on disk, without the interpreter's lock (so replicates
+run on threads), division by zero as in numpy. Numba decides whether a cached function is still valid by looking at
+the file of that function alone; a month calls mechanisms in other files, so here the stamp covers every source file
+of the model: change one, and all that was compiled from the old one is compiled anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def source_stamp(folder: Path) -> str:
+    """Digest of all Python files of `folder`, in order of name."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+STAMP = source_stamp(Path(__file__).parent)
+
+
+def stamped(compiled: Any) -> Any:
+    """Let the disk cache of a Numba dispatcher or cfunc be valid for the whole model's source only."""
+    compiled._cache._cache_file._source_stamp = STAMP
+    return compiled
+
+
+def kernel(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Compile a module-level function at its first call, or load it from the disk cache."""
+    result: Callable[Arguments, Result] = stamped(
+        numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    )
+    return result

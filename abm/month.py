@@ -1,0 +1,45 @@
+"""One month, as an ordered list.
+
+Steps 3 to 6 act on last month's state; steps 7 to 9 visit pairs one after the other, since capacity is scarce, in an
+order drawn once per replicate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abm import (
+    appraisal,
+    closing,
+    discovery,
+    facilitators,
+    interventions,
+    learning,
+    municipalities,
+    observe,
+    operation,
+    prices,
+)
+from abm.compiled import kernel
+
+
+@kernel
+def month(t, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
+    """Advance `state` by month `t`, counted from the start of the spin-up."""
+    prices.step(t, world, state)
+    interventions.step(t, world, state)
+    municipalities.step(t, p, world, state)
+    facilitators.step(t, p, world, state)
+    learning.step(t, p, world, state)
+    discovery.step(t, world, state)
+    appraisal.step(t, p, world, state, rule)
+    closing.step(t, p, world, state, rule)
+    operation.step(t, p, world, state)
+    observe.step(t, p, world, state, rows)
+
+
+@kernel
+def months(first, last, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
+    """Months `first` to `last` (excluded)."""
+    for t in range(first, last):
+        month(t, p, world, state, rule, rows)

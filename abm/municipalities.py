@@ -1,0 +1,69 @@
+"""Month's step 3: municipalities mature by example, saving, peers and policy work, and may fall back at elections.
+
+Groups after the Västra Götaland prestudy: 0 passive, 1 exploring, 2 active. During the spin-up they stay as today.
+"""
+
+from __future__ import annotations
+
+from abm import chance
+from abm.chance import exponential, uniform
+from abm.compiled import kernel
+from abm.state import ACTIVE_MUNICIPALITY, PASSIVE
+
+TERM = 48  # months between elections
+
+
+@kernel
+def up_hazard(m, active, policy, p, world, state):  # type: ignore[no-untyped-def]
+    """Hazard of one step up of municipality `m`, 1/yr; `active` share of active ones, `policy` steps per year."""
+    rates, town = p.municipalities, state.towns[m]
+    examples = town.exchanges / (town.exchanges + rates.half_examples)
+    per_head = max(town.saving, 0.0) / world.residents[m]
+    saving = per_head / (per_head + rates.half_saving)
+    own = rates.spontaneous + rates.examples * examples + rates.saving * saving
+    return own + rates.peers * active + policy
+
+
+@kernel
+def _election(m, occasion, p, world, state):  # type: ignore[no-untyped-def]
+    """One step down, unless local exchanges speak for going on."""
+    town = state.towns[m]
+    protection = town.exchanges / (town.exchanges + p.municipalities.half_examples)
+    lost = p.municipalities.election_loss * (1.0 - protection)
+    if town.maturity > PASSIVE and uniform(world.seed, chance.ELECTION, m, occasion) < lost:
+        town.maturity -= 1
+        _next_step(m, world, state)
+
+
+@kernel
+def _next_step(m, world, state):  # type: ignore[no-untyped-def]
+    town = state.towns[m]
+    town.steps += 1
+    town.clock = 0.0
+    town.threshold = exponential(world.seed, chance.MATURITY, m, town.steps)
+
+
+@kernel
+def step(t, p, world, state):  # type: ignore[no-untyped-def]
+    """Maturity of all municipalities, on last month's exchanges and savings."""
+    month = t - world.spin_up
+    if month < 0:
+        return
+    active = 0
+    for m in range(state.towns.size):
+        active += state.towns[m].maturity == ACTIVE_MUNICIPALITY
+    followers = state.towns.size - active
+    policy = 0.0
+    if followers > 0:
+        policy = p.facilitator.steps * p.facilitator.shares.policy * state.lever[0].fte / followers
+    share = active / state.towns.size
+    for m in range(state.towns.size):
+        town = state.towns[m]
+        if town.maturity < ACTIVE_MUNICIPALITY:
+            town.clock += up_hazard(m, share, policy, p, world, state) / 12.0
+            if town.clock >= town.threshold:
+                town.maturity += 1
+                _next_step(m, world, state)
+        since = month - p.municipalities.first_election
+        if since >= 0 and since % TERM == 0:
+            _election(m, since // TERM, p, world, state)

@@ -1,0 +1,250 @@
+"""Month's step 10: the indicators, once a month. Observing changes nothing.
+
+An indicator is a row of `INDICATORS` and a line in a kernel below; the names meet in the record `ROW`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from abm.catalogue import Catalogue, Region
+from abm.compiled import kernel
+from abm.population import SIZE_LIMITS
+from abm.state import ACTIVE, ACTIVE_MUNICIPALITY, IDENTIFIED, LATENT, NEGOTIATING, RESTING
+from abm.worth import enforcement, margin, net_saving
+
+MILLION = 1e6
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """What is observed at the end of each month."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+INDICATORS: tuple[Indicator, ...] = (
+    Indicator("adoption", "share", "participants with at least one live exchange"),
+    Indicator("adoption_firms", "share", "firms with at least one live exchange"),
+    Indicator("exchanges", "count", "live exchanges"),
+    Indicator("latent", "count", "opportunities not known to their parties (resting ones included)"),
+    Indicator("identified", "count", "opportunities known to both parties, no talks yet"),
+    Indicator("negotiating", "count", "opportunities under negotiation"),
+    Indicator("found_self", "count", "opportunities found by own search since month 0"),
+    Indicator("found_broker", "count", "opportunities found by a broker since month 0"),
+    Indicator("forgotten", "count", "identified opportunities forgotten since month 0"),
+    Indicator("talks", "count", "negotiations started since month 0"),
+    Indicator("failed", "count", "negotiations failed since month 0"),
+    Indicator("started", "count", "exchanges started since month 0"),
+    Indicator("ended_loss", "count", "exchanges ended by a party's loss since month 0"),
+    Indicator("ended_process", "count", "exchanges ended by process change since month 0"),
+    Indicator("tonnes", "t/yr", "by-products exchanged, without heat"),
+    Indicator("heat", "MWh/yr", "excess heat exchanged"),
+    Indicator("virgin_avoided", "t/yr", "virgin raw material replaced, without heat"),
+    Indicator("moved_up", "t/yr", "by-products moved up the waste hierarchy from landfill or incineration"),
+    Indicator("imports_avoided", "MSEK/yr", "imported raw material replaced, at today's prices"),
+    Indicator("carbon_rate", "t CO2e/yr", "emissions avoided by live exchanges, transport taken off"),
+    Indicator("carbon", "t CO2e", "emissions avoided since month 0, transport taken off"),
+    Indicator("saving_rate", "MSEK/yr", "private saving of live exchanges at today's prices, enforcement taken off"),
+    Indicator("saving", "MSEK", "private saving since month 0, enforcement taken off"),
+    Indicator("transaction_cost", "MSEK", "transaction cost paid since month 0, enforcement not included"),
+    Indicator("transaction_firms", "MSEK", "part of it paid by firms"),
+    Indicator("transaction_utilities", "MSEK", "part of it paid by municipal utilities"),
+    Indicator("enforcement", "MSEK", "enforcement cost paid since month 0"),
+    Indicator("investment", "MSEK", "investment paid by the parties since month 0"),
+    Indicator("cofinance", "MSEK", "investment paid by public funds that the centre found since month 0"),
+    Indicator("public_cost", "MSEK", "staff cost of the centre and co-finance since month 0"),
+    Indicator("cost_per_tonne", "SEK/t CO2e", "public cost over emissions avoided since month 0, all exchanges (gross)"),
+    Indicator("aware", "share", "participants aware of by-product exchange"),
+    Indicator("knowledge", "0..1", "mean knowledge of participants"),
+    Indicator("social_capital", "0..1", "mean social capital of participants"),
+    Indicator("registered", "count", "participants in the centre's register"),
+    Indicator("caseload", "count", "cases carried by the centre (fractions counted)"),
+    Indicator("relief", "share", "regulatory relief won for permits"),
+    Indicator("maturity", "0..2", "mean maturity of municipalities"),
+    Indicator("active_municipalities", "share", "municipalities in the active group"),
+    Indicator("price_index", "ratio", "mean over raw materials of price over long-run price"),
+    Indicator("cross_sector", "share", "live exchanges across two-digit sectors"),
+    Indicator("distance", "km", "median road distance of live exchanges (heat included)"),
+    Indicator("components", "count", "connected groups in the network of live exchanges"),
+    Indicator("degree", "count", "mean live exchanges per participant that has any"),
+)
+
+ROW = np.dtype([(indicator.name, "f8") for indicator in INDICATORS], align=True)
+
+
+class Rows(NamedTuple):
+    """Observations of M months: indicators (ROW) and adoption by group, shape (M, groups)."""
+
+    indicators: np.ndarray
+    groups: np.ndarray
+
+
+def group_names(region: Region, table: Catalogue) -> list[str]:
+    """Columns of `Rows.groups`: adoption by size class, municipal maturity, municipality and sector."""
+    low, high = (f"{limit:g}" for limit in SIZE_LIMITS)
+    names = [f"size.below_{low}", f"size.{low}_{high}", f"size.above_{high}"]
+    names += [f"maturity.{group}" for group in ("passive", "exploring", "active")]
+    names += [f"municipality.{row.name}" for row in region.municipality]
+    names += [f"sector.{row.id}" for row in table.sectors]
+    return [f"adoption.{name}" for name in names]
+
+
+def empty_rows(months: int, groups: int) -> Rows:
+    """Rows to be filled; what no kernel writes stays NaN."""
+    indicators = np.full((months, len(INDICATORS)), np.nan).view(ROW)[:, 0]
+    return Rows(indicators, np.full((months, groups), np.nan))
+
+
+@kernel
+def share(part, whole):  # type: ignore[no-untyped-def]
+    """part/whole, 0 where there is nothing."""
+    return part / whole if whole > 0 else 0.0
+
+
+@kernel
+def observe_people(world, state, row):  # type: ignore[no-untyped-def]
+    """Adoption, awareness, knowledge and social capital."""
+    adopters, firm_adopters, firms, aware = 0, 0, 0, 0
+    knowledge, social = 0.0, 0.0
+    for i in range(state.persons.size):
+        person = state.persons[i]
+        adopts = person.live > 0
+        adopters += adopts
+        aware += person.aware
+        knowledge += person.knowledge
+        social += person.social
+        if world.participants[i].firm:
+            firms += 1
+            firm_adopters += adopts
+    people = state.persons.size
+    row.adoption = adopters / people
+    row.adoption_firms = share(firm_adopters, firms)
+    row.aware, row.knowledge, row.social_capital = aware / people, knowledge / people, social / people
+
+
+@kernel
+def observe_exchanges(p, world, state, row):  # type: ignore[no-untyped-def]
+    """Flows of live exchanges: quantities, raw material, carbon, money."""
+    row.tonnes, row.heat, row.virgin_avoided, row.moved_up = 0.0, 0.0, 0.0, 0.0
+    row.imports_avoided, row.carbon_rate, row.saving_rate, row.cross_sector = 0.0, 0.0, 0.0, 0.0
+    for e in state.moving[: state.centre[0].moving]:
+        pair, fixed = state.pairs[e], world.pairs[e]
+        if pair.stage != ACTIVE:
+            continue
+        route = world.routes[fixed.byproduct]
+        replaced = route.substitution * pair.quantity
+        if route.is_heat:
+            row.heat += pair.quantity
+        else:
+            row.tonnes += pair.quantity
+            row.virgin_avoided += replaced
+            row.moved_up += route.disposed * pair.quantity
+        row.imports_avoided += route.imported * replaced * state.price[route.commodity] / MILLION
+        row.carbon_rate += net_saving(fixed, route) * pair.quantity
+        row.saving_rate += (margin(e, world, state) * pair.quantity - 2.0 * enforcement(e, p, world, state)) / MILLION
+        row.cross_sector += fixed.cross
+    row.cross_sector = share(row.cross_sector, state.stages[ACTIVE])
+
+
+@kernel
+def _root(parent, i):  # type: ignore[no-untyped-def]
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def observe_network(world, state, row):  # type: ignore[no-untyped-def]
+    """Median distance, connected groups and mean degree of live exchanges."""
+    parent = np.arange(state.persons.size)
+    distance = np.zeros(state.stages[ACTIVE])
+    live, adopters, joined = 0, 0, 0
+    for e in state.moving[: state.centre[0].moving]:
+        if state.pairs[e].stage == ACTIVE:
+            fixed = world.pairs[e]
+            distance[live] = fixed.distance
+            live += 1
+            donor, user = _root(parent, fixed.supplier), _root(parent, fixed.receiver)
+            if donor != user:
+                parent[donor] = user
+                joined += 1
+    for s in range(state.adopters_of_size.size):
+        adopters += state.adopters_of_size[s]
+    row.distance = np.median(distance) if live > 0 else 0.0
+    row.components, row.degree = adopters - joined, share(2.0 * live, adopters)
+
+
+@kernel
+def observe_account(state, row):  # type: ignore[no-untyped-def]
+    """Sums since month 0, and the pairs in each stage."""
+    account, stages = state.account[0], state.stages
+    row.exchanges, row.identified, row.negotiating = stages[ACTIVE], stages[IDENTIFIED], stages[NEGOTIATING]
+    row.latent = stages[LATENT] + stages[RESTING]
+    row.found_self, row.found_broker, row.forgotten = account.found_self, account.found_broker, account.forgotten
+    row.talks, row.failed, row.started = account.talks, account.failed, account.started
+    row.ended_loss, row.ended_process = account.ended_loss, account.ended_process
+    row.carbon, row.saving = account.carbon, account.saving / MILLION
+    row.transaction_firms = account.transaction_firms / MILLION
+    row.transaction_utilities = account.transaction_utilities / MILLION
+    row.transaction_cost = row.transaction_firms + row.transaction_utilities
+    row.enforcement, row.investment = account.enforcement / MILLION, account.investment / MILLION
+    row.cofinance = account.cofinance / MILLION
+    row.public_cost = (account.centre_cost + account.cofinance) / MILLION
+    row.cost_per_tonne = share(account.centre_cost + account.cofinance, account.carbon)
+
+
+@kernel
+def observe_centre(p, world, state, row):  # type: ignore[no-untyped-def]
+    """The centre's work, municipal maturity, prices."""
+    centre = state.centre[0]
+    row.registered, row.relief, row.caseload = centre.registered, centre.relief, 0.0
+    for e in state.cases[: centre.cases]:
+        row.caseload += state.pairs[e].support
+    maturity, active, index = 0.0, 0.0, 0.0
+    for m in range(state.towns.size):
+        maturity += state.towns[m].maturity
+        active += state.towns[m].maturity == ACTIVE_MUNICIPALITY
+    for k in range(state.price.size):
+        index += state.price[k] / world.price_process[k].price
+    row.maturity, row.active_municipalities = maturity / state.towns.size, active / state.towns.size
+    row.price_index = index / state.price.size
+
+
+@kernel
+def observe_groups(world, state, groups):  # type: ignore[no-untyped-def]
+    """Adoption by size class, municipal maturity, municipality and sector, in the order of `group_names`."""
+    sizes, towns = state.adopters_of_size.size, state.towns.size
+    by_maturity, members = np.zeros(3), np.zeros(3)
+    for s in range(sizes):
+        groups[s] = share(state.adopters_of_size[s], world.size_members[s])
+    for m in range(towns):
+        town = state.towns[m]
+        by_maturity[town.maturity] += town.adopters
+        members[town.maturity] += world.members[m]
+        groups[sizes + 3 + m] = share(town.adopters, world.members[m])
+    for g in range(3):
+        groups[sizes + g] = share(by_maturity[g], members[g])
+    for s in range(state.adopters_of_sector.size):
+        groups[sizes + 3 + towns + s] = share(state.adopters_of_sector[s], world.sector_members[s])
+
+
+@kernel
+def step(t, p, world, state, rows):  # type: ignore[no-untyped-def]
+    """Write the row of month `t`; nothing is observed during the spin-up."""
+    month = t - world.spin_up
+    if month < 0:
+        return
+    row = rows.indicators[month]
+    observe_people(world, state, row)
+    observe_exchanges(p, world, state, row)
+    observe_network(world, state, row)
+    observe_account(state, row)
+    observe_centre(p, world, state, row)
+    observe_groups(world, state, rows.groups[month])

@@ -1,0 +1,59 @@
+"""Month's step 9: live exchanges pay, and end by loss or by a change of process."""
+
+from __future__ import annotations
+
+from abm.compiled import kernel
+from abm.discovery import rest
+from abm.state import ACTIVE, count_adopter
+from abm.worth import enforcement, margin, net_saving, trust, value_share
+
+
+@kernel
+def operate(e, p, world, state):  # type: ignore[no-untyped-def]
+    """One month of exchange `e`: book saving and carbon; is a party losing?"""
+    pair, fixed, account = state.pairs[e], world.pairs[e], state.account[0]
+    yearly, watching = margin(e, world, state) * pair.quantity, enforcement(e, p, world, state)
+    losing = False
+    for side in range(2):
+        i = fixed.supplier if side == 0 else fixed.receiver
+        own = value_share(e, side, p, world, state) * yearly - watching
+        state.towns[world.participants[i].municipality].saving += own
+        account.saving += own / 12.0
+        losing = losing or own < 0.0
+    account.enforcement += watching / 6.0  # both parties, one month
+    account.carbon += net_saving(fixed, world.routes[fixed.byproduct]) * pair.quantity / 12.0
+    return losing
+
+
+@kernel
+def end(e, t, p, world, state):  # type: ignore[no-untyped-def]
+    """The exchange ends: quantities are free again, and both parties lose some social capital."""
+    pair, fixed = state.pairs[e], world.pairs[e]
+    for i in (fixed.supplier, fixed.receiver):
+        count_adopter(i, -1, world, state)
+        state.persons[i].social *= 1.0 - p.learning.social_loss
+    state.supply_free[fixed.supply] += pair.quantity
+    state.demand_free[fixed.demand] += pair.quantity
+    state.live_of_route[fixed.byproduct] -= 1
+    pair.quantity = 0.0
+    rest(e, t, p, state)
+
+
+@kernel
+def step(t, p, world, state):  # type: ignore[no-untyped-def]
+    """Live exchanges in visiting order."""
+    for m in range(state.towns.size):
+        state.towns[m].saving = 0.0
+    rates, account = p.operation, state.account[0]
+    for e in state.moving[: state.centre[0].moving]:
+        pair = state.pairs[e]
+        if pair.stage != ACTIVE:
+            continue
+        pair.losing = pair.losing + 1 if operate(e, p, world, state) else 0
+        pair.clock += rates.end_rate * (1.0 - rates.trust_cut * trust(e, p, world, state)) / 12.0
+        if pair.losing >= rates.patience:
+            account.ended_loss += 1
+            end(e, t, p, world, state)
+        elif pair.clock >= pair.threshold:
+            account.ended_process += 1
+            end(e, t, p, world, state)

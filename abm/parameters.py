@@ -1,0 +1,258 @@
+"""Every parameter of the model, declared once: unit, default, sweep bounds, meaning, source.
+
+Names are dotted by mechanism. `low` and `high` bound a sweep; `domain` bounds what is accepted at all.
+Money is SEK of 2024 (real), rates are per year, distances are km by road. Defaults marked "judgement" were set by
+the authors and should be swept before a conclusion rests on them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from abm.rules import RULES
+
+Value = float | int | str
+
+JUDGEMENT = "judgement"
+INFINITE = float("inf")
+NON_NEGATIVE = (0.0, INFINITE)
+POSITIVE = (1e-9, INFINITE)
+SHARE = (0.0, 1.0)
+COUNT = (1, 10_000_000)
+MONTH = (0, 100_000)
+NEVER = 9999  # a month no run reaches: "does not close"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number (`default` is float or int; ints are counts or months) or a name out of `choices`."""
+
+    name: str
+    default: Value
+    low: float | None
+    high: float | None
+    unit: str
+    meaning: str
+    source: str = JUDGEMENT
+    domain: tuple[float, float] = NON_NEGATIVE
+    choices: tuple[str, ...] = field(default=())
+
+    def check(self, value: Any) -> str | None:
+        """What is wrong with `value`, in one phrase, or None."""
+        if self.choices:
+            return None if value in self.choices else f"{value!r} is not one of {', '.join(self.choices)}"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"{value!r} is not a number"
+        if not math.isfinite(value):
+            return f"{value!r} is not finite"
+        whole = isinstance(self.default, int)
+        if whole and value != int(value):
+            return f"{value!r} is not a whole number"
+        least, most = self.domain
+        if not least <= value <= most:
+            return f"{value:g} is not allowed: {describe(self.domain)} ({self.unit})"
+        return None
+
+
+def describe(domain: tuple[float, float]) -> str:
+    """'0 to 1', 'at least 0', 'above 0'."""
+    least, most = domain
+    if most < INFINITE:
+        return f"{least:g} to {most:g}"
+    return "at least 0" if least == 0 else "above 0"
+
+
+P = Parameter
+AUDITS = "energy-audit studies: Anderson & Newell 2004; Qiu et al. 2015"
+OREBRO = "Business Region Örebro: three staff on 6 MSEK a year, paid by the region and twelve municipalities"
+
+PARAMETERS: tuple[Parameter, ...] = (
+    # -- the run
+    P("run.spin_up", 15, 5, 25, "years", "years simulated without the centre before month 0", domain=(0, 200)),
+    # -- population
+    P("population.firms", 600, 300, 1200, "count", "firms with at least 10 employees in exchange-capable sectors",
+      domain=COUNT),
+    P("population.size_exponent", 1.0, 0.9, 1.15, "-", "tail exponent of the firm-size law",
+      "Tillväxtverket firm sizes 2021 (10-49: 2.8 %, 50-249: 0.5 %, 250+: 0.1 % of firms)", POSITIVE),
+    P("population.prevalence", 0.35, 0.2, 0.6, "share",
+      "chance that a firm in a donor or receiver sector has a free stream or need of that route", domain=SHARE),
+    P("population.stream_spread", 1.0, 0.6, 1.4, "log", "log standard deviation of stream size per employee (mean 1)"),
+    P("population.position_spread", 6.0, 3, 12, "km", "standard deviation of plant positions around the seat, per axis"),
+    P("population.trait_spread", 0.5, 0.2, 0.8, "share",
+      "half-width of the uniform spread of risk aversion, knowledge and social capital around their means", domain=SHARE),
+    # -- opportunities
+    P("opportunities.fit_spread", 0.35, 0.15, 0.6, "log", "log standard deviation of technical fit (mean 1)"),
+    P("opportunities.min_value", 100_000.0, 30_000, 300_000, "SEK/yr",
+      "least gross flow value at long-run prices for a pair to count as an opportunity"),
+    P("opportunities.max_partners", 80, 20, 160, "count", "nearest receivers kept per donor stream", domain=COUNT),
+    P("opportunities.min_share", 0.2, 0.05, 0.5, "share", "least share of the donor's stream that is worth an agreement",
+      domain=SHARE),
+    P("opportunities.road_factor", 1.3, 1.2, 1.45, "-", "road distance over great-circle distance", domain=(1.0, 3.0)),
+    # -- prices
+    P("prices.volatility", 1.0, 0.0, 2.0, "-", "multiplier on every commodity's volatility and jumps; 0 freezes prices"),
+    P("prices.half_life_factor", 1.0, 0.43, 2.9, "-", "multiplier on every commodity's half-life",
+      "World Bank Pink Sheet 1996-2026, pooled half-life 3.5 years, sensitivity 1.5 to 10", POSITIVE),
+    P("prices.expectations", "reverting", None, None, "name",
+      "reverting: the conditional mean of the price process; current: today's price for ever",
+      choices=("reverting", "current")),
+    # -- what an exchange is worth
+    P("worth.horizon", 10, 5, 15, "years", "planning horizon", domain=(1, 60)),
+    P("worth.discount_firms", 0.12, 0.06, 0.16, "1/yr", "real discount rate of firms (middle class)", domain=POSITIVE),
+    P("worth.discount_spread", 1.5, 1.1, 2.0, "-", "high over middle and middle over low discount-rate class",
+      domain=(1.0, 5.0)),
+    P("worth.discount_municipal", 0.04, 0.03, 0.06, "1/yr", "real discount rate of municipal utilities", domain=POSITIVE),
+    P("worth.split_spread", 0.2, 0.0, 0.35, "share", "half-width of the value split around one half without a broker",
+      domain=(0.0, 0.5)),
+    P("worth.landfill_tax", 744.0, 744, 1544, "SEK/t", "landfill tax met by the disposal avoided",
+      "Skatteverket: 744 SEK/t in 2025"),
+    P("worth.carbon_price", 200.0, 0, 1000, "SEK/t", "carbon price that the parties themselves meet on the net saving"),
+    P("worth.carbon_value", 1100.0, 500, 4000, "SEK/t",
+      "public value of a tonne CO2e in municipal choices and case tests"),
+    # -- transaction cost
+    P("transaction.wage", 700.0, 500, 900, "SEK/h", "cost of an hour of staff",
+      "judgement; white-collar labour about 560 SEK per hour worked (SCB 2021 scaled to 2024), overhead on top"),
+    P("transaction.search_hours", 100.0, 40, 250, "h", "search hours per party"),
+    P("transaction.bargain_hours", 200.0, 80, 500, "h", "bargaining hours per party"),
+    P("transaction.permit_hours", 200.0, 80, 500, "h", "permit hours per party at permit effort 1"),
+    P("transaction.enforce_hours", 30.0, 10, 80, "h/yr", "enforcement hours per party"),
+    P("transaction.multiplier", 1.0, 0.25, 4, "-", "multiplier on all four hours, for sweeps only"),
+    P("transaction.cross_surcharge", 0.4, 0.0, 1.0, "share", "surcharge on bargaining and enforcement across sectors"),
+    P("transaction.trust_cut", 0.5, 0.2, 0.8, "share", "cut of bargaining and enforcement by full trust", domain=SHARE),
+    P("transaction.support_cut", 0.4, 0.2, 0.6, "share", "cut of bargaining when a case is carried", domain=SHARE),
+    P("transaction.broker_cut", 0.8, 0.5, 0.95, "share", "cut of search hours when brokered", domain=SHARE),
+    P("transaction.learning", 0.15, 0.0, 0.3, "-", "learning exponent over agreements made before"),
+    P("transaction.neighbour_trust", 0.15, 0.0, 0.4, "share", "embeddedness of parties of one municipality", domain=SHARE),
+    # -- appraisal
+    P("appraisal.rule", "real_option", None, None, "name", "decision rule of every participant", choices=tuple(RULES)),
+    P("appraisal.uncertainty", 0.8, 0.4, 0.95, "share", "appraisal uncertainty without knowledge or examples",
+      domain=SHARE),
+    P("appraisal.risk_aversion", 1.15, 0.7, 1.5, "-", "mean risk aversion"),
+    P("appraisal.half_examples", 6.0, 2, 15, "count", "live exchanges of a route that halve the uncertainty",
+      domain=POSITIVE),
+    P("appraisal.interval", 12, 1, 24, "months", "months between looks at an identified opportunity", domain=(1, 1200)),
+    P("appraisal.case_interval", 3, 1, 12, "months", "the same for a carried case", domain=(1, 1200)),
+    P("appraisal.payback_median", 2.0, 1.25, 3.0, "yr", "median payback limit", AUDITS, POSITIVE),
+    P("appraisal.payback_spread", 0.63, 0.3, 0.9, "log", "log standard deviation of payback limits (90 %: 0.75-6 years)",
+      AUDITS),
+    # -- awareness, knowledge, social capital
+    P("learning.aware_start", 0.20, 0.05, 0.4, "share", "aware participants at the start of the spin-up", domain=SHARE),
+    P("learning.aware_spontaneous", 0.02, 0.005, 0.05, "1/yr", "spontaneous awareness"),
+    P("learning.aware_municipal", 0.02, 0.0, 0.06, "1/yr", "awareness per step of municipal maturity"),
+    P("learning.aware_peers", 0.25, 0.05, 0.6, "1/yr",
+      "awareness per unit share of adopters (mean of municipality and sector)"),
+    P("learning.aware_event", 0.06, 0.02, 0.15, "share", "chance that attending one event makes aware",
+      domain=(0.0, 0.999)),
+    P("learning.aware_training", 0.3, 0.1, 0.6, "share", "chance that one training makes aware", domain=(0.0, 0.999)),
+    P("learning.knowledge_start", 0.2, 0.05, 0.4, "share", "mean knowledge at start", domain=(0.0, 0.5)),
+    P("learning.knowledge_training", 0.35, 0.15, 0.6, "share", "share of missing knowledge won by one training",
+      domain=SHARE),
+    P("learning.knowledge_event", 0.05, 0.02, 0.1, "share", "share of missing knowledge won by one event", domain=SHARE),
+    P("learning.knowledge_own", 0.15, 0.05, 0.3, "1/yr", "share of missing knowledge won per year with a live exchange"),
+    P("learning.knowledge_decay", 0.04, 0.01, 0.1, "1/yr", "decay of knowledge towards its start"),
+    P("learning.social_start", 0.25, 0.1, 0.4, "share", "mean social capital at start", domain=(0.0, 0.5)),
+    P("learning.social_event", 0.06, 0.02, 0.12, "share", "share of missing social capital won by one event",
+      domain=SHARE),
+    P("learning.social_own", 0.05, 0.02, 0.15, "1/yr",
+      "share of missing social capital won per year with a live exchange"),
+    P("learning.social_decay", 0.04, 0.01, 0.1, "1/yr", "decay of social capital towards its start"),
+    P("learning.social_loss", 0.10, 0.0, 0.3, "share", "social capital that both parties lose at an ending", domain=SHARE),
+    # -- discovery
+    P("discovery.finds", 0.8, 0.3, 1.2, "1/yr", "finds per aware participant when candidates are plenty"),
+    P("discovery.half_weight", 4.0, 1, 15, "weight", "candidate weight at which half of the search budget is productive",
+      domain=POSITIVE),
+    P("discovery.distance", 80.0, 30, 120, "km", "distance decay of own search", domain=POSITIVE),
+    P("discovery.cross_cut", 0.4, 0.0, 0.8, "share", "cut of own search across sectors", domain=SHARE),
+    P("discovery.social_gain", 1.0, 0.0, 2.0, "-", "gain of own search per unit of social capital"),
+    P("discovery.value_exponent", 0.5, 0.0, 1.0, "-", "search weight over gross flow value (MSEK/yr)"),
+    P("discovery.value_cap", 25e6, 5e6, 100e6, "SEK/yr", "gross flow value above which search weight no longer grows",
+      domain=POSITIVE),
+    P("discovery.hit_rate", 0.3, 0.15, 0.6, "1/yr", "hit rate of a broker's screening of one pair"),
+    P("discovery.broker_distance", 120.0, 50, 300, "km", "distance decay of a broker's screening", domain=POSITIVE),
+    P("discovery.forgetting", 0.35, 0.15, 0.7, "1/yr", "forgetting of identified opportunities"),
+    P("discovery.cool_down", 12, 0, 36, "months", "months before a lost opportunity can be found again",
+      domain=(1, 100_000)),
+    # -- closing
+    P("closing.attention", 2, 1, 4, "count", "negotiations a participant can hold at once", domain=COUNT),
+    P("closing.duration", 1.0, 0.5, 2.0, "yr", "mean negotiation without permit", domain=POSITIVE),
+    P("closing.permit_delay", 1.0, 0.3, 2.0, "-", "extra duration at permit effort 1"),
+    P("closing.support_cut", 0.35, 0.15, 0.6, "share", "cut of duration when a case is carried", domain=(0.0, 0.99)),
+    P("closing.municipal_cut", 0.10, 0.0, 0.2, "share", "cut of duration and permit hours per step of maturity",
+      domain=(0.0, 0.45)),
+    # -- operation
+    P("operation.patience", 6, 3, 24, "months", "months of loss before a party leaves", domain=(1, 100_000)),
+    P("operation.end_rate", 0.04, 0.01, 0.10, "1/yr", "endings by process change"),
+    P("operation.trust_cut", 0.5, 0.0, 0.8, "share", "cut of endings by full trust", domain=SHARE),
+    # -- municipalities
+    P("municipalities.spontaneous", 0.02, 0.005, 0.05, "1/yr", "spontaneous step up in maturity"),
+    P("municipalities.examples", 0.06, 0.0, 0.15, "1/yr", "step up at many local exchanges"),
+    P("municipalities.half_examples", 3.0, 1, 10, "count", "local exchanges at half of that effect", domain=POSITIVE),
+    P("municipalities.saving", 0.06, 0.0, 0.2, "1/yr", "step up at a large local saving: the economic part must show"),
+    P("municipalities.half_saving", 100.0, 30, 300, "SEK/yr", "saving per head at half of that effect", domain=POSITIVE),
+    P("municipalities.peers", 0.15, 0.0, 0.4, "1/yr", "step up per share of active municipalities"),
+    P("municipalities.election_loss", 0.15, 0.0, 0.4, "share",
+      "chance to fall one step at an election without local exchanges", domain=SHARE),
+    P("municipalities.first_election", 8, 0, 47, "month", "month of the first election (September 2026 from January)",
+      "Swedish elections: second Sunday of September every fourth year", MONTH),
+    # -- the resource centre
+    P("facilitator.fte", 4.0, 0, 16, "FTE", "staff of the resource centre"),
+    P("facilitator.start", 12, 0, 36, "month", "month in which the centre opens", domain=MONTH),
+    P("facilitator.stop", NEVER, 36, NEVER, "month", f"month in which the centre closes ({NEVER}: never)", domain=MONTH),
+    P("facilitator.shares.leadership", 0.2, 0, 1, "share", "share of staff on process leadership", domain=SHARE),
+    P("facilitator.shares.knowledge", 0.2, 0, 1, "share", "share of staff on knowledge", domain=SHARE),
+    P("facilitator.shares.policy", 0.2, 0, 1, "share", "share of staff on policy and strategy", domain=SHARE),
+    P("facilitator.shares.brokerage", 0.2, 0, 1, "share", "share of staff on brokerage", domain=SHARE),
+    P("facilitator.shares.meeting", 0.2, 0, 1, "share", "share of staff on the meeting place", domain=SHARE),
+    P("facilitator.cases", 6.0, 3, 12, "1/FTE", "cases carried at a time"),
+    P("facilitator.trainings", 40.0, 20, 80, "1/(FTE yr)", "participants trained"),
+    P("facilitator.registrations", 30.0, 15, 60, "1/(FTE yr)", "participants registered"),
+    P("facilitator.screenings", 60.0, 30, 120, "1/(FTE yr)", "pairs screened"),
+    P("facilitator.attendances", 250.0, 120, 500, "1/(FTE yr)", "attendances at events (10 events of 25)"),
+    P("facilitator.steps", 1.0, 0.4, 2.5, "1/(FTE yr)", "municipal steps spread over municipalities not yet active"),
+    P("facilitator.relief", 0.03, 0.01, 0.06, "1/(FTE yr)", "regulatory relief won for permits"),
+    P("facilitator.relief_most", 0.4, 0.2, 0.6, "share", "largest regulatory relief", domain=SHARE),
+    P("facilitator.cofinance", 0.10, 0.0, 0.25, "share", "share of the investment of a carried case paid by funds found",
+      domain=SHARE),
+    P("facilitator.cost", 2.0e6, 1.0e6, 2.5e6, "SEK/(FTE yr)", "cost of one FTE, all in", OREBRO),
+)
+
+BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
+FUNCTIONS: tuple[str, ...] = tuple(
+    name.rsplit(".", 1)[1] for name in BY_NAME if name.startswith("facilitator.shares.")
+)
+
+
+def _nested() -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for parameter in PARAMETERS:
+        if not parameter.choices:
+            *groups, leaf = parameter.name.split(".")
+            node = tree
+            for group in groups:
+                node = node.setdefault(group, {})
+            node[leaf] = "i8" if isinstance(parameter.default, int) else "f8"
+    return tree
+
+
+def _dtype(tree: dict[str, Any]) -> np.dtype[Any]:
+    fields = [(name, _dtype(kind) if isinstance(kind, dict) else kind) for name, kind in tree.items()]
+    return np.dtype(fields, align=True)
+
+
+RECORD = _dtype(_nested())
+
+
+def record(values: dict[str, Value]) -> Any:
+    """The numeric parameters as one nested numpy record: `p.transaction.bargain_hours` in a kernel."""
+    row = np.zeros(1, RECORD)
+    for parameter in PARAMETERS:
+        if not parameter.choices:
+            *groups, leaf = parameter.name.split(".")
+            node = row
+            for group in groups:
+                node = node[group]
+            node[leaf] = values[parameter.name]
+    return row[0]

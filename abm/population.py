@@ -1,0 +1,168 @@
+"""Who is there: the participants of one replicate, with their traits and their free streams.
+
+Named anchors and municipal utilities are the region's own; the other firms are drawn from its distributions of sector,
+size and place. Every draw is keyed by the firm's number or the plant's name.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from abm import chance
+from abm.catalogue import Catalogue, Region, catalogue
+from abm.chance import exponential, mix, name_key, normal, uniform
+from abm.compiled import kernel
+from abm.scenario import Scenario
+
+LARGEST = 2000.0  # employees of a drawn firm at most (judgement; larger plants are named anchors)
+ALWAYS = 100.0  # employees above which a plant surely has its sector's streams (judgement)
+KM_PER_DEGREE = 111.2
+SIZE_LIMITS = (50.0, 250.0)  # employees; classes of Tillväxtverket: 10-49, 50-249, 250+
+DISCOUNT_CLASSES = 3  # of firms: low, middle, high; municipal utilities are class 3
+
+PARTICIPANT = np.dtype(
+    [
+        ("key", "u8"), ("lat", "f8"), ("lon", "f8"), ("employees", "f8"),
+        ("trait_risk", "f8"), ("trait_knowledge", "f8"), ("trait_social", "f8"), ("trait_payback", "f8"),
+        ("municipality", "i4"), ("sector", "i4"), ("nace2", "i4"), ("size", "i4"), ("discount_class", "i4"),
+        ("firm", "?"),
+    ], align=True,
+)
+STREAM = np.dtype([("quantity", "f8"), ("owner", "i4"), ("byproduct", "i4")], align=True)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Participants (record array), their supply and demand streams, and the names of the named ones by index."""
+
+    participants: np.ndarray
+    supplies: np.ndarray
+    demands: np.ndarray
+    names: dict[int, str]
+
+
+@kernel
+def truncated_pareto(u, least, most, exponent):  # type: ignore[no-untyped-def]
+    """Size with tail `exponent` between `least` and `most` at probability `u`."""
+    return least * (1.0 - u * (1.0 - (least / most) ** exponent)) ** (-1.0 / exponent)
+
+
+@kernel
+def _pick(cumulated, u):  # type: ignore[no-untyped-def]
+    return min(np.searchsorted(cumulated, u * cumulated[-1], side="right"), cumulated.size - 1)
+
+
+@kernel
+def _draw_firm(person, seed, table, p):  # type: ignore[no-untyped-def]
+    """Sector, size and place of a firm that the region does not name."""
+    shares, smallest, rural, places, population, land = table
+    person.sector = _pick(shares, uniform(seed, chance.SECTOR, person.key, 0))
+    u = uniform(seed, chance.EMPLOYEES, person.key, 0)
+    person.employees = truncated_pareto(u, smallest[person.sector], LARGEST, p.size_exponent)
+    weights = land if rural[person.sector] else population
+    person.municipality = _pick(weights, uniform(seed, chance.MUNICIPALITY, person.key, 0))
+    seat = places[person.municipality]
+    north = p.position_spread * normal(seed, chance.POSITION, person.key, 0)
+    east = p.position_spread * normal(seed, chance.POSITION, person.key, 1)
+    person.lat = seat[0] + north / KM_PER_DEGREE
+    person.lon = seat[1] + east / (KM_PER_DEGREE * math.cos(math.radians(seat[0])))
+
+
+@kernel
+def _draw_traits(person, seed):  # type: ignore[no-untyped-def]
+    person.trait_risk = 2.0 * uniform(seed, chance.TRAIT, person.key, 0) - 1.0
+    person.trait_knowledge = 2.0 * uniform(seed, chance.TRAIT, person.key, 1) - 1.0
+    person.trait_social = 2.0 * uniform(seed, chance.TRAIT, person.key, 2) - 1.0
+    person.trait_payback = normal(seed, chance.TRAIT, person.key, 3)
+    if person.firm:
+        person.discount_class = int(DISCOUNT_CLASSES * uniform(seed, chance.TRAIT, person.key, 4))
+    else:
+        person.discount_class = DISCOUNT_CLASSES
+    for limit in SIZE_LIMITS:
+        if person.employees >= limit:
+            person.size += 1
+
+
+@kernel
+def draw_participants(seed, participants, n_anchors, table, p):  # type: ignore[no-untyped-def]
+    """Fill in what is drawn: whole firms after the anchors, traits for all."""
+    for i in range(participants.size):
+        person = participants[i]
+        if i >= n_anchors and person.firm:
+            person.key = mix(chance.FIRM, np.uint64(i - n_anchors))
+            _draw_firm(person, seed, table, p)
+        _draw_traits(person, seed)
+
+
+@kernel
+def draw_streams(seed, participants, intensity, keys, events, p):  # type: ignore[no-untyped-def]
+    """Streams of one side (`events`: has it, its size): owner, by-product and units a year, by participant."""
+    streams = np.zeros(participants.size * 4, STREAM)
+    count = 0
+    for i in range(participants.size):
+        person = participants[i]
+        sure = person.employees > ALWAYS or not person.firm
+        for r in range(keys.size):
+            mean = intensity[r, person.sector] * person.employees
+            if mean <= 0.0 or not (sure or uniform(seed, events[0], person.key, keys[r]) < p.prevalence):
+                continue
+            if count == streams.size:
+                streams = np.concatenate((streams, np.zeros(streams.size, STREAM)))
+            spread = p.stream_spread
+            size = math.exp(spread * normal(seed, events[1], person.key, keys[r]) - 0.5 * spread * spread)
+            streams[count].owner = i
+            streams[count].byproduct = r
+            streams[count].quantity = mean * size
+            count += 1
+    return streams[:count].copy()
+
+
+
+
+
+def _named(region: Region, table: Catalogue, firms: int) -> tuple[np.ndarray, dict[int, str]]:
+    anchors = region.anchor[:firms]
+    participants = np.zeros(firms + len(region.utility), PARTICIPANT)
+    participants["firm"][:firms] = True
+    places = {row.name: number for number, row in enumerate(region.municipality)}
+    names = {}
+    for number, plant in [*enumerate(anchors), *enumerate(region.utility, start=firms)]:
+        seat = region.municipality[places[plant.municipality]]
+        person = participants[number]
+        person["key"] = name_key(plant.name)
+        person["sector"] = table.sector_index(plant.sector)
+        person["municipality"] = places[plant.municipality]
+        person["employees"] = plant.employees
+        person["lat"] = seat.lat if plant.lat is None else plant.lat
+        person["lon"] = seat.lon if plant.lon is None else plant.lon
+        names[number] = plant.name
+    return participants, names
+
+
+def draw_population(scenario: Scenario, seed: int, p: np.void) -> Population:
+    """The participants of one replicate; `p` are the scenario's parameters as a record."""
+    region, table = scenario.region, catalogue()
+    firms = int(scenario.values["population.firms"])
+    participants, names = _named(region, table, firms)
+    distributions = (
+        np.cumsum([sector.share for sector in table.sectors]),
+        np.array([sector.smallest for sector in table.sectors], dtype=float),
+        np.array([sector.rural for sector in table.sectors]),
+        np.array([(row.lat, row.lon) for row in region.municipality]),
+        np.cumsum([row.population for row in region.municipality]),
+        np.cumsum([row.land for row in region.municipality]),
+    )
+    key = np.uint64(seed)
+    draw_participants(key, participants, min(len(region.anchor), firms), distributions, p["population"])
+    participants["nace2"] = np.array([int(sector.nace2) for sector in table.sectors])[participants["sector"]]
+    routes = np.ascontiguousarray(table.byproducts["key"])
+    supplies = draw_streams(
+        key, participants, table.supply_intensity, routes, (chance.HAS_SUPPLY, chance.SUPPLY_SIZE), p["population"]
+    )
+    demands = draw_streams(
+        key, participants, table.demand_intensity, routes, (chance.HAS_DEMAND, chance.DEMAND_SIZE), p["population"]
+    )
+    return Population(participants, supplies, demands, names)

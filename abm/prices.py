@@ -1,0 +1,170 @@
+"""Month's step 1: raw-material prices, and what one unit a year is worth at them.
+
+Log deviation x of each commodity: x' = a x + s e + J, an Ornstein-Uhlenbeck process with jumps sampled monthly,
+a = exp(-kappa/12), kappa = ln 2 / half-life. Price = long-run price * exp(x - m), with m such that the stationary mean
+is the long-run price at every volatility: raising volatility does not raise the average price. Prices depend on
+nothing that agents do, so a replicate's path and the values of a flow are computed once and read month by month.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from abm import chance
+from abm.chance import normal, uniform
+from abm.compiled import kernel
+
+HALF_YEAR_STEP = 0.5  # years between the points of the value sum: error below 0.8 % against monthly sums
+LONG = 4000  # terms at which the slowest jump memory of a reverting price has died out
+
+PROCESS = np.dtype([(name, "f8") for name in ("price", "a", "s", "chance", "jump", "loading", "mean", "effective")]
+                   + [("key", "u8")], align=True)
+
+
+@kernel
+def jump_sum(process, months):  # type: ignore[no-untyped-def]
+    """Log of the mean growth that possible jumps of the last `months` months add, until their memory dies out."""
+    total = 0.0
+    memory = 1.0
+    for _ in range(months):
+        if process.chance == 0.0 or process.jump == 0.0 or memory < 1e-9:
+            break
+        total += math.log(1.0 - process.chance + process.chance * math.exp(0.5 * (memory * process.jump) ** 2))
+        memory *= process.a
+    return total
+
+
+@kernel
+def processes(commodities, p, horizon):  # type: ignore[no-untyped-def]
+    """The monthly process of each commodity at the scenario's volatility and half-life (record array).
+
+    An infinite half-life gives a = 1, a random walk; `mean` is then what each month adds to the correction m.
+    """
+    result = np.zeros(commodities.size, PROCESS)
+    v = p.volatility
+    for k in range(commodities.size):
+        row, process = commodities[k], result[k]
+        kappa = math.log(2.0) / (row.half_life * p.half_life_factor)
+        walk = kappa == 0.0
+        process.price, process.loading, process.key = row.price, row.loading, row.key
+        process.a = math.exp(-kappa / 12.0)
+        process.s = v * row.volatility * math.sqrt(1.0 / 12.0 if walk else (1.0 - process.a**2) / (2.0 * kappa))
+        process.chance, process.jump = row.jump_rate / 12.0, v * row.jump_sd
+        process.mean = process.s**2 / (2.0 if walk else 2.0 * (1.0 - process.a**2))
+        process.mean += jump_sum(process, 1 if walk else LONG)
+        variance = v**2 * (row.volatility**2 + row.jump_rate * row.jump_sd**2)
+        lasting = 1.0 if walk else (1.0 - math.exp(-2.0 * kappa * horizon)) / (2.0 * kappa * horizon)
+        process.effective = math.sqrt(variance * lasting)
+    return result
+
+
+@kernel
+def correction(process, t):  # type: ignore[no-untyped-def]
+    """m: what is taken off the log price so that the mean price in month `t` is the long-run price."""
+    return process.mean if process.a < 1.0 else (t + 1) * process.mean
+
+
+@kernel
+def _start(seed, process):  # type: ignore[no-untyped-def]
+    """A draw from the stationary law: the diffusive part at once, the jumps of the past one by one."""
+    if process.a == 1.0:
+        return 0.0
+    x = process.s / math.sqrt(1.0 - process.a**2) * normal(seed, chance.PRICE_START, process.key, 0)
+    n = 0
+    while process.chance > 0.0 and process.jump > 0.0 and process.a**n > 1e-6 and n < LONG:
+        n += 1
+        if uniform(seed, chance.PRICE_START, process.key, 2 * n) < process.chance:
+            x += process.a**n * process.jump * normal(seed, chance.PRICE_START, process.key, 2 * n + 1)
+    return x
+
+
+@kernel
+def deviations(seed, process, months):  # type: ignore[no-untyped-def]
+    """Log deviation x of each month, shape (months, commodities)."""
+    x = np.zeros((months, process.size))
+    for k in range(process.size):
+        one = process[k]
+        level = _start(seed, one)
+        own = math.sqrt(1.0 - one.loading**2)
+        for t in range(months):
+            shock = one.loading * normal(seed, chance.COMMON_SHOCK, 0, t)
+            shock += own * normal(seed, chance.PRICE_SHOCK, one.key, t)
+            level = one.a * level + one.s * shock
+            if one.chance > 0.0 and uniform(seed, chance.PRICE_JUMP, one.key, t) < one.chance:
+                level += one.jump * normal(seed, chance.JUMP_SIZE, one.key, t)
+            x[t, k] = level
+    return x
+
+
+@kernel
+def annuity(rate, horizon):  # type: ignore[no-untyped-def]
+    """Value of 1 SEK a year over `horizon` years at `rate` (yr)."""
+    return (1.0 - math.exp(-rate * horizon)) / rate
+
+
+@kernel
+def _growth(process, months):  # type: ignore[no-untyped-def]
+    """c_h: log of the mean growth in `months` from shocks not yet drawn (a reverting price)."""
+    diffusion = process.s**2 * (1.0 - process.a ** (2 * months)) / (2.0 * (1.0 - process.a**2))
+    return diffusion + jump_sum(process, months)
+
+
+@kernel
+def _weights(rates, horizon):  # type: ignore[no-untyped-def]
+    """Discount weights of the sum, shape (points, classes), years."""
+    points = int(round(horizon / HALF_YEAR_STEP))
+    weights = np.zeros((points, rates.size))
+    for h in range(points):
+        for c in range(rates.size):
+            weights[h, c] = HALF_YEAR_STEP * math.exp(-rates[c] * (h + 0.5) * HALF_YEAR_STEP)
+    return weights
+
+
+@kernel
+def unit_values(x, process, rates, horizon, reverting):  # type: ignore[no-untyped-def]
+    """Value of one unit a year over the horizon, SEK yr/unit, shape (months, commodities, discount classes).
+
+    The sum over expected prices at 0.25, 0.75, ... years. Without `reverting` today's price is taken for ever.
+    """
+    weights = _weights(rates, horizon)
+    values = np.zeros((x.shape[0], process.size, rates.size))
+    for k in range(process.size):
+        one = process[k]
+        looks_back = reverting and one.a < 1.0
+        decay, growth = np.zeros(weights.shape[0]), np.zeros(weights.shape[0])
+        for h in range(weights.shape[0] if looks_back else 0):
+            months = int(round(12.0 * (h + 0.5) * HALF_YEAR_STEP))
+            decay[h], growth[h] = one.a**months, _growth(one, months)
+        for t in range(x.shape[0]):
+            today = math.exp(x[t, k] - correction(one, t))
+            for h in range(weights.shape[0]):
+                ahead = math.exp(decay[h] * x[t, k] + growth[h] - one.mean) if looks_back else today
+                for c in range(rates.size):
+                    values[t, k, c] += weights[h, c] * one.price * ahead
+    return values
+
+
+@kernel
+def levels(x, process):  # type: ignore[no-untyped-def]
+    """Price of each month, SEK/unit, shape (months, commodities)."""
+    result = np.zeros(x.shape)
+    for t in range(x.shape[0]):
+        for k in range(process.size):
+            result[t, k] = process[k].price * math.exp(x[t, k] - correction(process[k], t))
+    return result
+
+
+def discount_rates(p: Any) -> np.ndarray:
+    """Real discount rates of the classes low, middle, high (firms) and municipal, 1/yr."""
+    middle, spread = float(p["worth"]["discount_firms"]), float(p["worth"]["discount_spread"])
+    return np.array([middle / spread, middle, middle * spread, float(p["worth"]["discount_municipal"])])
+
+
+@kernel
+def step(t, world, state):  # type: ignore[no-untyped-def]
+    """Prices of month `t` become today's."""
+    state.price[:] = world.price[t]
+    state.unit_value[:] = world.unit_value[t]

@@ -1,0 +1,1 @@
+"""Tying the model to the world; the price fit, targets and matching of architecture come with calibration work."""

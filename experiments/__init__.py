@@ -1,0 +1,1 @@
+"""Running the model many times, and what follows from that."""

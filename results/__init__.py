@@ -1,0 +1,1 @@
+"""Stored runs turned into what people read."""
