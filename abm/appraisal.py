@@ -10,13 +10,13 @@ from typing import Any
 
 from abm import chance
 from abm.chance import exponential
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, move
 from abm.worth import enforcement, net_saving, transaction_cost, unpriced_margin, value_share
 
 
-@kernel
+@mechanism
 def uncertainty(e, p, world, state):  # type: ignore[no-untyped-def]
     """u: appraisal uncertainty, lower with the parties' knowledge and with examples of the by-product's use."""
     pair = world.pairs[e]
@@ -26,7 +26,7 @@ def uncertainty(e, p, world, state):  # type: ignore[no-untyped-def]
     return p.appraisal.uncertainty * (1.0 - known) * (1.0 - demonstrated)
 
 
-@kernel
+@mechanism
 def weigh(e, side, quantity, talking, p, world, state):  # type: ignore[no-untyped-def]
     """Fill in the prospect and the deal of one party (side 0 supplier, 1 receiver) for `quantity` units a year.
 
@@ -58,14 +58,14 @@ def weigh(e, side, quantity, talking, p, world, state):  # type: ignore[no-untyp
     )
 
 
-@kernel
+@mechanism
 def may_act(i, world, state):  # type: ignore[no-untyped-def]
     """Firms always; a municipal utility only where its municipality is at least exploring."""
     fixed = world.participants[i]
     return fixed.firm or state.towns[fixed.municipality].maturity > PASSIVE
 
 
-@kernel
+@mechanism
 def free_quantity(e, p, world, state):  # type: ignore[no-untyped-def]
     """Units a year that both sides have free; 0 if too small a share of the donor's stream."""
     pair = world.pairs[e]
@@ -74,7 +74,7 @@ def free_quantity(e, p, world, state):  # type: ignore[no-untyped-def]
     return quantity if quantity >= least else 0.0
 
 
-@kernel
+@mechanism
 def agree(e, quantity, talking, p, world, state, rule):  # type: ignore[no-untyped-def]
     """Do both parties want exchange `e` at today's prices? Leaves their prospects and deals in the state."""
     pair = world.pairs[e]
@@ -88,7 +88,7 @@ def agree(e, quantity, talking, p, world, state, rule):  # type: ignore[no-untyp
     return True
 
 
-@kernel
+@mechanism
 def pay(i, amount, world, state):  # type: ignore[no-untyped-def]
     """Book a transaction cost, SEK, under who paid it."""
     if world.participants[i].firm:
@@ -97,7 +97,7 @@ def pay(i, amount, world, state):  # type: ignore[no-untyped-def]
         state.account[0].transaction_utilities += amount
 
 
-@kernel
+@mechanism
 def start_talks(e, world, state):  # type: ignore[no-untyped-def]
     """Both parties sink their search and half of their bargaining cost, and bargain."""
     pair, fixed = state.pairs[e], world.pairs[e]
@@ -111,7 +111,7 @@ def start_talks(e, world, state):  # type: ignore[no-untyped-def]
     state.account[0].talks += 1
 
 
-@kernel
+@mechanism
 def look(e, t, p, world, state, rule):  # type: ignore[no-untyped-def]
     """Appraise identified pair `e` if it is time and both parties have a place at the table."""
     pair, fixed = state.pairs[e], world.pairs[e]
@@ -125,7 +125,7 @@ def look(e, t, p, world, state, rule):  # type: ignore[no-untyped-def]
     pair.look = t + int(round(interval - pair.support * max(interval - carried, 0)))
 
 
-@kernel
+@mechanism
 def step(t, p, world, state, rule: Any):  # type: ignore[no-untyped-def]
     """Identified pairs in visiting order: forgotten unless carried, or looked at."""
     for e in state.moving[: state.centre[0].moving]:

@@ -7,12 +7,12 @@ from typing import Any
 from abm import chance
 from abm.appraisal import agree, free_quantity, pay
 from abm.chance import exponential
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import ACTIVE, NEGOTIATING, count_adopter, move
 
 
-@kernel
+@mechanism
 def duration(e, p, world, state):  # type: ignore[no-untyped-def]
     """Mean length of the talks, yr: longer with permits, shorter when carried and with active municipalities."""
     pair = world.pairs[e]
@@ -24,7 +24,7 @@ def duration(e, p, world, state):  # type: ignore[no-untyped-def]
     return p.closing.duration * (1.0 + p.closing.permit_delay * permit) * helped * carried
 
 
-@kernel
+@mechanism
 def conclude(e, quantity, world, state):  # type: ignore[no-untyped-def]
     """The exchange starts: the rest of the cost is paid, quantities are bound."""
     pair, fixed, account = state.pairs[e], world.pairs[e], state.account[0]
@@ -44,7 +44,7 @@ def conclude(e, quantity, world, state):  # type: ignore[no-untyped-def]
     account.started += 1
 
 
-@kernel
+@mechanism
 def step(t, p, world, state, rule: Any):  # type: ignore[no-untyped-def]
     """Negotiating pairs in visiting order; those whose talks end are concluded or fail."""
     for e in state.moving[: state.centre[0].moving]:

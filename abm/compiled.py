@@ -1,7 +1,7 @@
 """How the model's functions are compiled.
 
-`kernel` is Numba's `njit` with the project's settings: cached on disk, without the interpreter's lock (so replicates
-run on threads), division by zero as in numpy. Numba decides whether a cached function is still valid by looking at
+`kernel` and `mechanism` are Numba's `njit` with the project's settings: cached on disk, without the interpreter's lock
+(so replicates run on threads), division by zero as in numpy. Numba decides whether a cached function is still valid by looking at
 the file of that function alone; a month calls mechanisms in other files, so here the stamp covers every source file
 of the model: change one, and all that was compiled from the old one is compiled anew.
 """
@@ -28,6 +28,7 @@ def source_stamp(folder: Path) -> str:
 
 
 STAMP = source_stamp(Path(__file__).parent)
+SETTINGS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
 def stamped(compiled: Any) -> Any:
@@ -37,8 +38,19 @@ def stamped(compiled: Any) -> Any:
 
 
 def kernel(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Compile a module-level function at its first call, or load it from the disk cache."""
-    result: Callable[Arguments, Result] = stamped(
-        numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    )
+    """Compile a module-level function at its first call, or load it from the disk cache.
+
+    `_nrt` is said outright, since a callee would otherwise take it over from a calling mechanism.
+    """
+    result: Callable[Arguments, Result] = stamped(numba.njit(_nrt=True, **SETTINGS)(function))
+    return result
+
+
+def mechanism(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """A kernel that makes no array of its own, as all that runs every month.
+
+    Numba then counts no references: passing the forty arrays of world and state to a small function otherwise costs
+    forty atomic increments, measured at six times the whole month. Making an array in it does not compile.
+    """
+    result: Callable[Arguments, Result] = stamped(numba.njit(_nrt=False, **SETTINGS)(function))
     return result

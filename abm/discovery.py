@@ -14,7 +14,7 @@ import numpy as np
 
 from abm import chance
 from abm.chance import exponential
-from abm.compiled import kernel
+from abm.compiled import kernel, mechanism
 from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, RESTING, SEARCH, SELF, move
 
 SAFETY = 1.0 - 1e-9  # a bound must not be late by a rounding error
@@ -41,7 +41,7 @@ def search_weights(pairs, first, own, p):  # type: ignore[no-untyped-def]
     return result
 
 
-@kernel
+@mechanism
 def searched(e, world, state):  # type: ignore[no-untyped-def]
     """Where the clock of own search of pair `e` stands."""
     pair, weight = world.pairs[e], world.search[e]
@@ -49,7 +49,7 @@ def searched(e, world, state):  # type: ignore[no-untyped-def]
     return own + weight.receiver * state.persons[pair.receiver].search
 
 
-@kernel
+@mechanism
 def is_found(e, world, state):  # type: ignore[no-untyped-def]
     """Whose clock has passed its threshold: SELF, BROKER or NOBODY."""
     pair = state.pairs[e]
@@ -60,7 +60,7 @@ def is_found(e, world, state):  # type: ignore[no-untyped-def]
     return NOBODY
 
 
-@kernel
+@mechanism
 def _unlink(e, state):  # type: ignore[no-untyped-def]
     pair = state.pairs[e]
     if pair.due == NEVER_DUE:
@@ -74,7 +74,7 @@ def _unlink(e, state):  # type: ignore[no-untyped-def]
     pair.due = NEVER_DUE
 
 
-@kernel
+@mechanism
 def put_due(e, month, state):  # type: ignore[no-untyped-def]
     """Enter pair `e` in the calendar under `month`; beyond the last month it is not entered."""
     _unlink(e, state)
@@ -87,7 +87,7 @@ def put_due(e, month, state):  # type: ignore[no-untyped-def]
     state.calendar[month] = e
 
 
-@kernel
+@mechanism
 def reschedule(e, t, world, state):  # type: ignore[no-untyped-def]
     """Enter latent pair `e` under the earliest month in which it can be found, its clocks standing as after `t`."""
     pair, fixed, weight = state.pairs[e], world.pairs[e], world.search[e]
@@ -107,7 +107,7 @@ def reschedule(e, t, world, state):  # type: ignore[no-untyped-def]
         put_due(e, t + max(1, int(months * SAFETY)), state)
 
 
-@kernel
+@mechanism
 def start_screening(e, t, world, state):  # type: ignore[no-untyped-def]
     """Latent pair `e` has two registered parties: its broker clock starts."""
     pair, fixed = state.pairs[e], world.pairs[e]
@@ -117,7 +117,7 @@ def start_screening(e, t, world, state):  # type: ignore[no-untyped-def]
     reschedule(e, t, world, state)
 
 
-@kernel
+@mechanism
 def become_latent(e, t, world, state):  # type: ignore[no-untyped-def]
     """Pair `e` can be found from now on; its clocks start anew."""
     pair, fixed = state.pairs[e], world.pairs[e]
@@ -131,7 +131,7 @@ def become_latent(e, t, world, state):  # type: ignore[no-untyped-def]
         reschedule(e, t, world, state)
 
 
-@kernel
+@mechanism
 def rest(e, t, p, state):  # type: ignore[no-untyped-def]
     """Pair `e` is lost (forgotten, failed or ended) and cannot be found for a while."""
     pair = state.pairs[e]
@@ -141,7 +141,7 @@ def rest(e, t, p, state):  # type: ignore[no-untyped-def]
     put_due(e, t + p.discovery.cool_down, state)
 
 
-@kernel
+@mechanism
 def identify(e, found, t, world, state):  # type: ignore[no-untyped-def]
     """Latent pair `e` is found: both parties now know of it."""
     pair, fixed = state.pairs[e], world.pairs[e]
@@ -183,7 +183,7 @@ def merge_found(state):  # type: ignore[no-untyped-def]
     centre.found = 0
 
 
-@kernel
+@mechanism
 def step(t, world, state):  # type: ignore[no-untyped-def]
     """Look at the pairs that are due in month `t`; the others cannot be found yet."""
     e = state.calendar[t]

@@ -6,7 +6,7 @@ the work and more staff can only make things happen earlier. Policy work also sp
 
 from __future__ import annotations
 
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.discovery import start_screening
 from abm.prices import annuity
 from abm.state import IDENTIFIED, LATENT, NEGOTIATING, other
@@ -15,7 +15,7 @@ from abm.worth import net_saving, unpriced_margin
 MUNICIPAL = 3  # discount class of public value
 
 
-@kernel
+@mechanism
 def teach_and_meet(p, world, state):  # type: ignore[no-untyped-def]
     """Knowledge and meeting place: trainings and attendances per participant so far."""
     centre, rates, fte = state.centre[0], p.facilitator, state.lever[0].fte
@@ -24,7 +24,7 @@ def teach_and_meet(p, world, state):  # type: ignore[no-untyped-def]
     centre.event += rates.attendances * rates.shares.meeting * fte / (12.0 * covered)
 
 
-@kernel
+@mechanism
 def influence(p, state):  # type: ignore[no-untyped-def]
     """Policy: regulatory relief for permits, up to a ceiling."""
     centre, rates = state.centre[0], p.facilitator
@@ -32,7 +32,7 @@ def influence(p, state):  # type: ignore[no-untyped-def]
     centre.relief = max(centre.relief, min(centre.relief + won, rates.relief_most))
 
 
-@kernel
+@mechanism
 def screen(p, state):  # type: ignore[no-untyped-def]
     """Brokerage: screenings so far of each registered latent pair, at most one a year."""
     centre, rates = state.centre[0], p.facilitator
@@ -41,7 +41,7 @@ def screen(p, state):  # type: ignore[no-untyped-def]
         centre.screening += min(1.0, capacity / centre.candidates) / 12.0
 
 
-@kernel
+@mechanism
 def _potential(i, world):  # type: ignore[no-untyped-def]
     """Gross value of all that participant `i` could exchange, SEK/yr: what a needs analysis would show."""
     total = 0.0
@@ -50,7 +50,7 @@ def _potential(i, world):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel
+@mechanism
 def _next_to_register(world, state):  # type: ignore[no-untyped-def]
     """The aware, unregistered participant with the largest potential, or -1. Registering makes nobody aware."""
     best, most = -1, 0.0
@@ -63,7 +63,7 @@ def _next_to_register(world, state):  # type: ignore[no-untyped-def]
     return best
 
 
-@kernel
+@mechanism
 def register(t, p, world, state):  # type: ignore[no-untyped-def]
     """Brokerage: register participants; pairs of two registered parties start to be screened."""
     centre, rates = state.centre[0], p.facilitator
@@ -81,7 +81,7 @@ def register(t, p, world, state):  # type: ignore[no-untyped-def]
                 start_screening(e, t - 1, world, state)
 
 
-@kernel
+@mechanism
 def public_value(e, p, world, state):  # type: ignore[no-untyped-def]
     """Joint gain and carbon saving of a case over the horizon at the municipal rate, SEK."""
     pair = world.pairs[e]
@@ -92,7 +92,7 @@ def public_value(e, p, world, state):  # type: ignore[no-untyped-def]
     return quantity * (priced + world.annuities[MUNICIPAL] * rest)
 
 
-@kernel
+@mechanism
 def _best_case(p, world, state):  # type: ignore[no-untyped-def]
     """The identified pair not yet carried with the largest public value above its staff cost, or -1."""
     duration = annuity(world.rates[MUNICIPAL], p.closing.duration)
@@ -105,7 +105,7 @@ def _best_case(p, world, state):  # type: ignore[no-untyped-def]
     return best
 
 
-@kernel
+@mechanism
 def carry_cases(p, world, state):  # type: ignore[no-untyped-def]
     """Process leadership: keep running cases, oldest first, and take the best new ones while there is time.
 
@@ -131,7 +131,7 @@ def carry_cases(p, world, state):  # type: ignore[no-untyped-def]
     centre.cases = kept
 
 
-@kernel
+@mechanism
 def step(t, p, world, state):  # type: ignore[no-untyped-def]
     """All the centre does in month `t`; nothing at zero staff."""
     teach_and_meet(p, world, state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.scenario import Scenario
 
 LEVERS = np.dtype([("fte", "f8"), ("landfill_tax", "f8"), ("carbon_price", "f8")], align=True)
@@ -26,7 +26,7 @@ def lever_paths(scenario: Scenario) -> np.ndarray:
     return paths
 
 
-@kernel
+@mechanism
 def step(t, world, state):  # type: ignore[no-untyped-def]
     """The levers of month `t` are in force."""
     state.lever[0] = world.levers[t]

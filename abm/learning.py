@@ -6,24 +6,24 @@ import math
 
 from abm import chance
 from abm.chance import exponential
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.discovery import reschedule
 from abm.state import LATENT
 
 
-@kernel
+@mechanism
 def start_level(mean, spread, trait):  # type: ignore[no-untyped-def]
     """Own level at start: uniform around the mean."""
     return mean * (1.0 + spread * trait)
 
 
-@kernel
+@mechanism
 def drift(level, start, gain, decay):  # type: ignore[no-untyped-def]
     """One month of a level in 0..1: a share of what is missing is won, the rest falls back towards its start."""
     return level + gain * (1.0 - level) - decay / 12.0 * (level - start)
 
 
-@kernel
+@mechanism
 def awareness_hazard(i, p, world, state):  # type: ignore[no-untyped-def]
     """Hazard of becoming aware, 1/yr: by itself, by the municipality's outreach, by adopters around."""
     fixed = world.participants[i]
@@ -34,7 +34,7 @@ def awareness_hazard(i, p, world, state):  # type: ignore[no-untyped-def]
     return rates.aware_spontaneous + rates.aware_municipal * town.maturity + rates.aware_peers * 0.5 * (near + like)
 
 
-@kernel
+@mechanism
 def attend(i, p, world, state):  # type: ignore[no-untyped-def]
     """Trainings and events attended this month, from the centre's integrals and own thresholds."""
     person, centre, key = state.persons[i], state.centre[0], world.participants[i].key
@@ -50,7 +50,7 @@ def attend(i, p, world, state):  # type: ignore[no-untyped-def]
     return trainings, events
 
 
-@kernel
+@mechanism
 def become_aware(i, t, world, state):  # type: ignore[no-untyped-def]
     """From now on participant `i` searches; its latent pairs may be found earlier than they were due."""
     state.persons[i].aware = True
@@ -59,7 +59,7 @@ def become_aware(i, t, world, state):  # type: ignore[no-untyped-def]
             reschedule(e, t - 1, world, state)
 
 
-@kernel
+@mechanism
 def step(t, p, world, state):  # type: ignore[no-untyped-def]
     """Awareness, knowledge, social capital and the search done so far of every participant."""
     rates, spread = p.learning, p.population.trait_spread

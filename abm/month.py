@@ -20,10 +20,10 @@ from abm import (
     operation,
     prices,
 )
-from abm.compiled import kernel
+from abm.compiled import mechanism
 
 
-@kernel
+@mechanism
 def month(t, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
     """Advance `state` by month `t`, counted from the start of the spin-up."""
     prices.step(t, world, state)
@@ -38,7 +38,7 @@ def month(t, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
     observe.step(t, p, world, state, rows)
 
 
-@kernel
+@mechanism
 def months(first, last, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
     """Months `first` to `last` (excluded)."""
     for t in range(first, last):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from abm import chance
 from abm.chance import exponential, uniform
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.state import ACTIVE_MUNICIPALITY, PASSIVE
 
 TERM = 48  # months between elections
 
 
-@kernel
+@mechanism
 def up_hazard(m, active, policy, p, world, state):  # type: ignore[no-untyped-def]
     """Hazard of one step up of municipality `m`, 1/yr; `active` share of active ones, `policy` steps per year."""
     rates, town = p.municipalities, state.towns[m]
@@ -24,7 +24,7 @@ def up_hazard(m, active, policy, p, world, state):  # type: ignore[no-untyped-de
     return own + rates.peers * active + policy
 
 
-@kernel
+@mechanism
 def _election(m, occasion, p, world, state):  # type: ignore[no-untyped-def]
     """One step down, unless local exchanges speak for going on."""
     town = state.towns[m]
@@ -35,7 +35,7 @@ def _election(m, occasion, p, world, state):  # type: ignore[no-untyped-def]
         _next_step(m, world, state)
 
 
-@kernel
+@mechanism
 def _next_step(m, world, state):  # type: ignore[no-untyped-def]
     town = state.towns[m]
     town.steps += 1
@@ -43,7 +43,7 @@ def _next_step(m, world, state):  # type: ignore[no-untyped-def]
     town.threshold = exponential(world.seed, chance.MATURITY, m, town.steps)
 
 
-@kernel
+@mechanism
 def step(t, p, world, state):  # type: ignore[no-untyped-def]
     """Maturity of all municipalities, on last month's exchanges and savings."""
     month = t - world.spin_up

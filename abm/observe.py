@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from abm.catalogue import Catalogue, Region
-from abm.compiled import kernel
+from abm.compiled import kernel, mechanism
 from abm.population import SIZE_LIMITS
 from abm.state import ACTIVE, ACTIVE_MUNICIPALITY, IDENTIFIED, LATENT, NEGOTIATING, RESTING
 from abm.worth import enforcement, margin, net_saving
@@ -101,13 +101,13 @@ def empty_rows(months: int, groups: int) -> Rows:
     return Rows(indicators, np.full((months, groups), np.nan))
 
 
-@kernel
+@mechanism
 def share(part, whole):  # type: ignore[no-untyped-def]
     """part/whole, 0 where there is nothing."""
     return part / whole if whole > 0 else 0.0
 
 
-@kernel
+@mechanism
 def observe_people(world, state, row):  # type: ignore[no-untyped-def]
     """Adoption, awareness, knowledge and social capital."""
     adopters, firm_adopters, firms, aware = 0, 0, 0, 0
@@ -128,7 +128,7 @@ def observe_people(world, state, row):  # type: ignore[no-untyped-def]
     row.aware, row.knowledge, row.social_capital = aware / people, knowledge / people, social / people
 
 
-@kernel
+@mechanism
 def observe_exchanges(p, world, state, row):  # type: ignore[no-untyped-def]
     """Flows of live exchanges: quantities, raw material, carbon, money."""
     row.tonnes, row.heat, row.virgin_avoided, row.moved_up = 0.0, 0.0, 0.0, 0.0
@@ -152,7 +152,7 @@ def observe_exchanges(p, world, state, row):  # type: ignore[no-untyped-def]
     row.cross_sector = share(row.cross_sector, state.stages[ACTIVE])
 
 
-@kernel
+@mechanism
 def _root(parent, i):  # type: ignore[no-untyped-def]
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -181,7 +181,7 @@ def observe_network(world, state, row):  # type: ignore[no-untyped-def]
     row.components, row.degree = adopters - joined, share(2.0 * live, adopters)
 
 
-@kernel
+@mechanism
 def observe_account(state, row):  # type: ignore[no-untyped-def]
     """Sums since month 0, and the pairs in each stage."""
     account, stages = state.account[0], state.stages
@@ -200,7 +200,7 @@ def observe_account(state, row):  # type: ignore[no-untyped-def]
     row.cost_per_tonne = share(account.centre_cost + account.cofinance, account.carbon)
 
 
-@kernel
+@mechanism
 def observe_centre(p, world, state, row):  # type: ignore[no-untyped-def]
     """The centre's work, municipal maturity, prices."""
     centre = state.centre[0]
@@ -235,7 +235,7 @@ def observe_groups(world, state, groups):  # type: ignore[no-untyped-def]
         groups[sizes + 3 + towns + s] = share(state.adopters_of_sector[s], world.sector_members[s])
 
 
-@kernel
+@mechanism
 def step(t, p, world, state, rows):  # type: ignore[no-untyped-def]
     """Write the row of month `t`; nothing is observed during the spin-up."""
     month = t - world.spin_up

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import ACTIVE, count_adopter
 from abm.worth import enforcement, margin, net_saving, trust, value_share
 
 
-@kernel
+@mechanism
 def operate(e, p, world, state):  # type: ignore[no-untyped-def]
     """One month of exchange `e`: book saving and carbon; is a party losing?"""
     pair, fixed, account = state.pairs[e], world.pairs[e], state.account[0]
@@ -25,7 +25,7 @@ def operate(e, p, world, state):  # type: ignore[no-untyped-def]
     return losing
 
 
-@kernel
+@mechanism
 def end(e, t, p, world, state):  # type: ignore[no-untyped-def]
     """The exchange ends: quantities are free again, and both parties lose some social capital."""
     pair, fixed = state.pairs[e], world.pairs[e]
@@ -39,7 +39,7 @@ def end(e, t, p, world, state):  # type: ignore[no-untyped-def]
     rest(e, t, p, state)
 
 
-@kernel
+@mechanism
 def step(t, p, world, state):  # type: ignore[no-untyped-def]
     """Live exchanges in visiting order."""
     for m in range(state.towns.size):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abm.compiled import kernel
+from abm.compiled import mechanism
 
 # Stages of an opportunity
 LATENT, IDENTIFIED, NEGOTIATING, ACTIVE, RESTING = range(5)
@@ -112,7 +112,7 @@ class State(NamedTuple):
         return State(*(array.copy() for array in self))
 
 
-@kernel
+@mechanism
 def move(e, stage, state):  # type: ignore[no-untyped-def]
     """Put pair `e` into `stage` and keep count."""
     pair = state.pairs[e]
@@ -121,7 +121,7 @@ def move(e, stage, state):  # type: ignore[no-untyped-def]
     pair.stage = stage
 
 
-@kernel
+@mechanism
 def count_adopter(i, change, world, state):  # type: ignore[no-untyped-def]
     """Participant `i` gains (+1) or loses (-1) a live exchange; an adopter has at least one."""
     person, fixed = state.persons[i], world.participants[i]
@@ -134,7 +134,7 @@ def count_adopter(i, change, world, state):  # type: ignore[no-untyped-def]
         state.adopters_of_size[fixed.size] += change
 
 
-@kernel
+@mechanism
 def other(e, i, world):  # type: ignore[no-untyped-def]
     """The party of pair `e` that is not `i`."""
     pair = world.pairs[e]

@@ -5,19 +5,19 @@ Transaction cost after Coase (1937, 1960) and Williamson (1985): search, bargain
 
 from __future__ import annotations
 
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.state import BROKER
 
 TRUCK = 0.077  # kg CO2e per tonne-km, articulated truck above 33 t (UK DEFRA 2025)
 
 
-@kernel
+@mechanism
 def net_saving(pair, route):  # type: ignore[no-untyped-def]
     """Emissions avoided per unit, transport taken off, t CO2e."""
     return (route.emission_saving - TRUCK * route.mass * pair.distance) / 1000.0
 
 
-@kernel
+@mechanism
 def unpriced_margin(pair, route, lever):  # type: ignore[no-untyped-def]
     """Joint gain per unit that does not move with the raw-material price, SEK: disposal and carbon less costs."""
     disposal = route.gate_fee + route.landfill_share * lever.landfill_tax
@@ -25,7 +25,7 @@ def unpriced_margin(pair, route, lever):  # type: ignore[no-untyped-def]
     return disposal + carbon - route.processing - route.transport * pair.distance
 
 
-@kernel
+@mechanism
 def margin(e, world, state):  # type: ignore[no-untyped-def]
     """b: joint gain per unit at today's price, SEK."""
     pair = world.pairs[e]
@@ -34,7 +34,7 @@ def margin(e, world, state):  # type: ignore[no-untyped-def]
     return saved + unpriced_margin(pair, route, state.lever[0])
 
 
-@kernel
+@mechanism
 def value_share(e, side, p, world, state):  # type: ignore[no-untyped-def]
     """Omega: share of the joint gain that goes to the supplier (side 0) or the receiver (side 1)."""
     omega = 0.5
@@ -43,7 +43,7 @@ def value_share(e, side, p, world, state):  # type: ignore[no-untyped-def]
     return omega if side == 0 else 1.0 - omega
 
 
-@kernel
+@mechanism
 def trust(e, p, world, state):  # type: ignore[no-untyped-def]
     """Trust between the parties, 0..1: common social capital, and being neighbours."""
     pair = world.pairs[e]
@@ -53,14 +53,14 @@ def trust(e, p, world, state):  # type: ignore[no-untyped-def]
     return 1.0 - strangers
 
 
-@kernel
+@mechanism
 def friction(e, p, world, state):  # type: ignore[no-untyped-def]
     """What sector distance adds to, and trust takes off, bargaining and enforcement."""
     surcharge = p.transaction.cross_surcharge if world.pairs[e].cross else 0.0
     return (1.0 + surcharge) * (1.0 - p.transaction.trust_cut * trust(e, p, world, state))
 
 
-@kernel
+@mechanism
 def transaction_cost(e, i, p, world, state):  # type: ignore[no-untyped-def]
     """Transaction cost of party `i`, SEK: what is sunk when talks start, and what is left for the closing."""
     rates, pair, person = p.transaction, state.pairs[e], state.persons[i]
@@ -74,7 +74,7 @@ def transaction_cost(e, i, p, world, state):  # type: ignore[no-untyped-def]
     return price * (search + 0.5 * bargain), price * (0.5 * bargain + permit)
 
 
-@kernel
+@mechanism
 def enforcement(e, p, world, state):  # type: ignore[no-untyped-def]
     """Yearly cost of watching over an agreement, per party, SEK/yr."""
     rates = p.transaction
