@@ -139,8 +139,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     P("appraisal.payback_spread", 0.63, 0.3, 0.9, "log", "log standard deviation of payback limits (90 %: 0.75-6 years)",
       AUDITS),
     # -- awareness, knowledge, social capital
-    P("learning.aware_start", 0.20, 0.05, 0.4, "share", "aware participants at the start of the spin-up", domain=SHARE),
-    P("learning.aware_spontaneous", 0.02, 0.005, 0.05, "1/yr", "spontaneous awareness"),
+    P("learning.aware_start", 0.05, 0.02, 0.2, "share", "aware participants at the start of the spin-up", domain=SHARE),
+    P("learning.aware_spontaneous", 0.01, 0.003, 0.03, "1/yr", "spontaneous awareness"),
     P("learning.aware_municipal", 0.02, 0.0, 0.06, "1/yr", "awareness per step of municipal maturity"),
     P("learning.aware_peers", 0.25, 0.05, 0.6, "1/yr",
       "awareness per unit share of adopters (mean of municipality and sector)"),
@@ -161,7 +161,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     P("learning.social_decay", 0.04, 0.01, 0.1, "1/yr", "decay of social capital towards its start"),
     P("learning.social_loss", 0.10, 0.0, 0.3, "share", "social capital that both parties lose at an ending", domain=SHARE),
     # -- discovery
-    P("discovery.finds", 0.8, 0.3, 1.2, "1/yr", "finds per aware participant when candidates are plenty"),
+    P("discovery.finds", 0.4, 0.15, 0.8, "1/yr", "finds per aware participant when candidates are plenty"),
     P("discovery.half_weight", 4.0, 1, 15, "weight", "candidate weight at which half of the search budget is productive",
       domain=POSITIVE),
     P("discovery.distance", 80.0, 30, 120, "km", "distance decay of own search", domain=POSITIVE),
