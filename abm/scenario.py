@@ -7,6 +7,7 @@ All that is wrong is reported at once, each with the nearest valid name.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,6 +123,8 @@ def _read_file(file: Path) -> tuple[str, dict[str, Any]]:
     errors = [f"{file}: unknown key {key}{nearest(key, FILE_KEYS)}" for key in content if key not in FILE_KEYS]
     if not isinstance(content.get("parameters", {}), Mapping):
         errors.append(f"{file}: parameters must be a table")
+    if not re.fullmatch(r"\w[\w .-]*", str(content.get("name", file.stem))):
+        errors.append(f"{file}: name: letters, digits, space, point and hyphen only")
     if not isinstance(content.get("region"), str):
         errors.append(f"{file}: region = \"...\" is missing; known: {', '.join(region_names())}")
     if errors:

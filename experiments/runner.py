@@ -1,0 +1,64 @@
+"""Running replicates: over threads of one process (kernels hold no interpreter lock) or any executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from os import cpu_count
+from typing import TypeVar
+
+import numpy as np
+
+from abm.chance import mix, name_key
+
+Result = TypeVar("Result")
+Progress = Callable[[int, int], None]  # done, of how many
+REPLICATE = name_key("replicate")
+
+
+def replicate_seeds(seed: int, replicates: int) -> list[int]:
+    """Seeds of the replicates of one experiment, unrelated between experiments of neighbouring seeds."""
+    return [int(mix(mix(REPLICATE, np.uint64(seed)), np.uint64(number)) >> np.uint64(1)) for number in range(replicates)]
+
+
+def default_workers() -> int:
+    """As many as there are processors."""
+    return cpu_count() or 1
+
+
+def run_all(
+    function: Callable[[int], Result],
+    seeds: Sequence[int],
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """`function(seed)` for all seeds, in their order whatever finishes first.
+
+    The first seed runs alone, so that kernels compile once. With an `executor` of processes `function` must be
+    picklable. An error or an interrupt cancels what has not started and is raised.
+    """
+    results = [function(seed) for seed in seeds[:1]]
+    if progress and results:
+        progress(1, len(seeds))
+    pool = executor or ThreadPoolExecutor(workers or default_workers())
+    futures = [pool.submit(function, seed) for seed in seeds[1:]]
+    try:
+        for result in _in_order(futures):
+            results.append(result)
+            if progress:
+                progress(len(results), len(seeds))
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+    finally:
+        if executor is None:
+            pool.shutdown()
+    return results
+
+
+def _in_order(futures: Sequence[Future[Result]]) -> Iterator[Result]:
+    for future in futures:
+        yield future.result()

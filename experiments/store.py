@@ -1,0 +1,85 @@
+"""Files that are written whole or not at all, and the manifest that says what made them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from abm.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = ("kretslopp", "numpy", "scipy", "numba")
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Give a temporary name beside `file`; it takes the real name only when the block ends without error."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.stem}.{uuid4().hex[:8]}{file.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file whole."""
+    with whole(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write JSON whole; numbers that JSON does not have are errors."""
+    write_text(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_parquet(file: Path, frame: pd.DataFrame) -> None:
+    """Write a table whole."""
+    with whole(file) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def write_csv(file: Path, frame: pd.DataFrame) -> None:
+    """Write a table whole."""
+    with whole(file) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def commit() -> str | None:
+    """The commit of the source tree this runs from, or None when it is installed without one."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    call = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return call.stdout.strip() or None
+
+
+def manifest(scenario: Scenario, *, seed: int, replicates: int, **more: Any) -> dict[str, Any]:
+    """All that is needed to make the folder's files again."""
+    return {
+        "scenario": scenario.name,
+        "region": scenario.region_name,
+        "months": scenario.months,
+        "parameters": dict(scenario.values),
+        "seed": seed,
+        "replicates": replicates,
+        **more,
+        "command": ["kretslopp", *sys.argv[1:]],
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": platform.machine(),
+        "commit": commit(),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

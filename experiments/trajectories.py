@@ -1,0 +1,37 @@
+"""Trajectories of one scenario, written as a table."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from abm.scenario import Scenario
+from abm.simulate import Trajectory, simulate
+from experiments.runner import Progress, replicate_seeds, run_all
+from experiments.store import manifest, write_json, write_parquet
+
+
+def trajectory_frame(trajectories: list[Trajectory]) -> pd.DataFrame:
+    """One row a replicate and month (from 1), one column an indicator."""
+    frames = []
+    for replicate, trajectory in enumerate(trajectories):
+        frame = trajectory.to_frame()
+        frame.insert(0, "replicate", replicate)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def write_trajectories(
+    scenario: Scenario, folder: Path, *, replicates: int, seed: int, workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the replicates and write `trajectories.parquet` and `manifest.json`; returns the former's path."""
+    runs = run_all(
+        partial(simulate, scenario), replicate_seeds(seed, replicates), workers=workers, progress=progress
+    )
+    file = folder / "trajectories.parquet"
+    write_parquet(file, trajectory_frame(runs))
+    write_json(folder / "manifest.json", manifest(scenario, seed=seed, replicates=replicates))
+    return file

@@ -1,0 +1,46 @@
+"""Progress on stderr: a bar on a terminal, a plain line every tenth otherwise."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+
+class Reporter:
+    """Tells how many of `total` are done; use as a context."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self.what, self.total = what, total
+        self.bar: Any = None
+        self.task: Any = None
+        self.told = 0
+
+    def __enter__(self) -> Reporter:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self.bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                console=Console(stderr=True), transient=True,
+            )
+            self.bar.start()
+            self.task = self.bar.add_task(f"{self.what} (kernels compile first)", total=self.total)
+        else:
+            print(f"{self.what}: 0/{self.total} (kernels compile at the first run)", file=sys.stderr, flush=True)
+        return self
+
+    def update(self, done: int, total: int) -> None:
+        """`done` of `total` are finished."""
+        if self.bar:
+            self.bar.update(self.task, completed=done, total=total, description=self.what)
+        elif done * 10 // total > self.told:
+            self.told = done * 10 // total
+            print(f"{self.what}: {done}/{total}", file=sys.stderr, flush=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar:
+            self.bar.stop()

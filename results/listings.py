@@ -1,0 +1,81 @@
+"""What there is to choose from, as rows: read from the same declarations that the model uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def regions() -> list[Row]:
+    """Regions that come with the model."""
+    from abm.catalogue import load_region, region_names
+
+    rows = []
+    for name in region_names():
+        region = load_region(name)
+        rows.append({
+            "name": name, "title": region.title, "country": region.country,
+            "municipalities": len(region.municipality), "named_plants": len(region.anchor),
+            "utilities": len(region.utility),
+        })
+    return rows
+
+
+def parameters() -> list[Row]:
+    """Every parameter; `low` and `high` bound a sweep."""
+    from abm.parameters import PARAMETERS
+
+    names = ("name", "default", "low", "high", "unit", "meaning", "source")
+    return [
+        {name: getattr(parameter, name) for name in names}
+        | ({"choices": list(parameter.choices)} if parameter.choices else {})
+        for parameter in PARAMETERS
+    ]
+
+
+def byproducts() -> list[Row]:
+    """Every by-product with all its figures."""
+    from abm.catalogue import catalogue
+
+    return [row.model_dump() for row in catalogue().byproduct_rows]
+
+
+def rules() -> list[Row]:
+    """Decision rules."""
+    from abm.rules import RULES
+
+    return [{"name": rule.name, "meaning": rule.meaning} for rule in RULES.values()]
+
+
+def indicators() -> list[Row]:
+    """What is observed each month."""
+    from abm.observe import INDICATORS
+
+    return [{"name": one.name, "unit": one.unit, "meaning": one.meaning} for one in INDICATORS]
+
+
+LISTINGS: dict[str, Callable[[], list[Row]]] = {
+    "regions": regions,
+    "parameters": parameters,
+    "byproducts": byproducts,
+    "rules": rules,
+    "indicators": indicators,
+}
+
+WIDTH = 44  # characters of a cell in the text form
+
+
+def as_text(rows: list[Row]) -> str:
+    """Rows as a table of short cells; the JSON form has everything."""
+    columns = [name for name in rows[0] if not isinstance(rows[0][name], dict | list)]
+    cells = [columns] + [[_cell(row.get(name)) for name in columns] for row in rows]
+    widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+                     for line in cells)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
