@@ -6,6 +6,7 @@ rule (rules.py).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from abm import chance
@@ -13,17 +14,22 @@ from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, move
-from abm.worth import enforcement, net_saving, transaction_cost, unpriced_margin, value_share
+from abm.worth import enforcement, friction, net_saving, transaction_cost, unpriced_margin, value_share
 
 
 @mechanism
-def uncertainty(e, p, world, state):  # type: ignore[no-untyped-def]
+def uncertainty(donor, user, examples, rates):  # type: ignore[no-untyped-def]
     """u: appraisal uncertainty, lower with the parties' knowledge and with examples of the by-product's use."""
-    pair = world.pairs[e]
-    known = 0.5 * (state.persons[pair.supplier].knowledge + state.persons[pair.receiver].knowledge)
-    examples = state.live_of_route[pair.byproduct] + world.routes[pair.byproduct].examples
-    demonstrated = examples / (examples + p.appraisal.half_examples)
-    return p.appraisal.uncertainty * (1.0 - known) * (1.0 - demonstrated)
+    known = 0.5 * (donor.knowledge + user.knowledge)
+    demonstrated = examples / (examples + rates.half_examples)
+    return rates.uncertainty * (1.0 - known) * (1.0 - demonstrated)
+
+
+@mechanism
+def certainty_equivalent(value, doubt, fixed, p):  # type: ignore[no-untyped-def]
+    """Value less what a party of its risk aversion takes off for its `doubt`, SEK."""
+    aversion = p.appraisal.risk_aversion * (1.0 + p.population.trait_spread * fixed.trait_risk)
+    return value - aversion * doubt * abs(value)
 
 
 @mechanism
@@ -32,30 +38,32 @@ def weigh(e, side, quantity, talking, p, world, state):  # type: ignore[no-untyp
 
     Once `talking`, what was spent to start is sunk and no longer counts.
     """
-    pair, case = world.pairs[e], state.pairs[e]
+    pair, case, prospect, deal = world.pairs[e], state.pairs[e], state.prospect[side], state.deal[side]
+    donor, user, route = state.persons[pair.supplier], state.persons[pair.receiver], world.routes[pair.byproduct]
     i = pair.supplier if side == 0 else pair.receiver
-    fixed, route, prospect, deal = world.participants[i], world.routes[pair.byproduct], state.prospect[side], state.deal[side]
-    annuity, omega = world.annuities[fixed.discount_class], value_share(e, side, p, world, state)
-    priced = route.substitution * pair.fit * state.unit_value[route.commodity, fixed.discount_class]
-    priced *= omega * quantity
-    value = priced + annuity * omega * quantity * unpriced_margin(pair, route, state.lever[0])
-    value -= annuity * enforcement(e, p, world, state)
-    aversion = p.appraisal.risk_aversion * (1.0 + p.population.trait_spread * fixed.trait_risk)
-    value -= aversion * uncertainty(e, p, world, state) * abs(value)
+    fixed, lever = world.participants[i], state.lever[0]
+    annuity, rub = world.annuities[fixed.discount_class], friction(pair, donor, user, p.transaction)
+    flow = quantity * value_share(case, pair, side, p.worth.split_spread)
+
+    priced = flow * route.substitution * pair.fit * state.unit_value[route.commodity, fixed.discount_class]
+    certain = annuity * (flow * unpriced_margin(pair, route, lever) - enforcement(rub, p.transaction))
+    examples = state.live_of_route[pair.byproduct] + route.examples
+    value = certainty_equivalent(priced + certain, uncertainty(donor, user, examples, p.appraisal), fixed, p)
     if not fixed.firm:  # a municipality counts the public value of carbon
-        value += annuity * omega * quantity * p.worth.carbon_value * net_saving(pair, route)
-    deal.first_cost, deal.last_cost = transaction_cost(e, i, p, world, state)
-    capital = omega * route.capex * quantity
-    deal.cofinance = p.facilitator.cofinance * case.support * capital
-    deal.investment = capital - deal.cofinance
+        value += annuity * flow * p.worth.carbon_value * net_saving(pair, route)
+
+    helped = 1.0 - p.closing.municipal_cut * state.towns[fixed.municipality].maturity
+    permit = route.permit * (1.0 - state.centre[0].relief) * helped
+    deal.first_cost, deal.last_cost = transaction_cost(case, state.persons[i], rub, permit, p.transaction)
+    deal.cofinance = p.facilitator.cofinance * case.support * flow * route.capex
+    deal.investment = flow * route.capex - deal.cofinance
+
     prospect.value = value
     prospect.cost = deal.investment + deal.last_cost + (0.0 if talking else deal.first_cost)
     prospect.priced = priced / value if value > 0.0 else 0.0
     prospect.volatility = world.price_process[route.commodity].effective
     prospect.rate, prospect.annuity = world.rates[fixed.discount_class], annuity
-    prospect.payback = p.appraisal.payback_median * 2.718281828459045 ** (
-        p.appraisal.payback_spread * fixed.trait_payback
-    )
+    prospect.payback = p.appraisal.payback_median * math.exp(p.appraisal.payback_spread * fixed.trait_payback)
 
 
 @mechanism
@@ -113,11 +121,10 @@ def start_talks(e, world, state):  # type: ignore[no-untyped-def]
 
 @mechanism
 def look(e, t, p, world, state, rule):  # type: ignore[no-untyped-def]
-    """Appraise identified pair `e` if it is time and both parties have a place at the table."""
+    """Appraise identified pair `e`, which is due, if both parties have a place at the table."""
     pair, fixed = state.pairs[e], world.pairs[e]
     most = p.closing.attention
-    busy = state.persons[fixed.supplier].talks >= most or state.persons[fixed.receiver].talks >= most
-    if t < pair.look or busy:
+    if state.persons[fixed.supplier].talks >= most or state.persons[fixed.receiver].talks >= most:
         return
     if agree(e, free_quantity(e, p, world, state), False, p, world, state, rule):
         start_talks(e, world, state)
@@ -136,5 +143,5 @@ def step(t, p, world, state, rule: Any):  # type: ignore[no-untyped-def]
         if pair.clock >= pair.threshold:
             state.account[0].forgotten += 1
             rest(e, t, p, state)
-        else:
+        elif t >= pair.look:
             look(e, t, p, world, state, rule)

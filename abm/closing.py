@@ -13,15 +13,21 @@ from abm.state import ACTIVE, NEGOTIATING, count_adopter, move
 
 
 @mechanism
-def duration(e, p, world, state):  # type: ignore[no-untyped-def]
-    """Mean length of the talks, yr: longer with permits, shorter when carried and with active municipalities."""
-    pair = world.pairs[e]
-    permit = world.routes[pair.byproduct].permit * (1.0 - state.centre[0].relief)
+def duration(case, route, relief, maturity, rates):  # type: ignore[no-untyped-def]
+    """Mean length of the talks, yr: longer with permits, shorter when carried and with active municipalities.
+
+    `maturity` is the mean of the parties' municipalities.
+    """
+    permits = 1.0 + rates.permit_delay * route.permit * (1.0 - relief)
+    return rates.duration * permits * (1.0 - rates.municipal_cut * maturity) * (1.0 - rates.support_cut * case.support)
+
+
+@mechanism
+def maturity_of(pair, world, state):  # type: ignore[no-untyped-def]
+    """Mean maturity of the municipalities of the two parties."""
     donor = state.towns[world.participants[pair.supplier].municipality]
     user = state.towns[world.participants[pair.receiver].municipality]
-    helped = 1.0 - p.closing.municipal_cut * 0.5 * (donor.maturity + user.maturity)
-    carried = 1.0 - p.closing.support_cut * state.pairs[e].support
-    return p.closing.duration * (1.0 + p.closing.permit_delay * permit) * helped * carried
+    return 0.5 * (donor.maturity + user.maturity)
 
 
 @mechanism
@@ -51,11 +57,13 @@ def step(t, p, world, state, rule: Any):  # type: ignore[no-untyped-def]
         pair = state.pairs[e]
         if pair.stage != NEGOTIATING:
             continue
-        pair.clock += 1.0 / (12.0 * duration(e, p, world, state))
+        fixed = world.pairs[e]
+        maturity, relief = maturity_of(fixed, world, state), state.centre[0].relief
+        pair.clock += 1.0 / (12.0 * duration(pair, world.routes[fixed.byproduct], relief, maturity, p.closing))
         if pair.clock < pair.threshold:
             continue
-        state.persons[world.pairs[e].supplier].talks -= 1
-        state.persons[world.pairs[e].receiver].talks -= 1
+        state.persons[fixed.supplier].talks -= 1
+        state.persons[fixed.receiver].talks -= 1
         quantity = free_quantity(e, p, world, state)
         if agree(e, quantity, True, p, world, state, rule):
             conclude(e, quantity, world, state)

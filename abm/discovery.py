@@ -42,77 +42,77 @@ def search_weights(pairs, first, own, p):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def searched(e, world, state):  # type: ignore[no-untyped-def]
-    """Where the clock of own search of pair `e` stands."""
-    pair, weight = world.pairs[e], world.search[e]
-    own = weight.supplier * state.persons[pair.supplier].search
-    return own + weight.receiver * state.persons[pair.receiver].search
+def searched(weight, donor, user):  # type: ignore[no-untyped-def]
+    """Where the clock of own search of a pair stands."""
+    return weight.supplier * donor.search + weight.receiver * user.search
 
 
 @mechanism
-def is_found(e, world, state):  # type: ignore[no-untyped-def]
+def is_found(case, weight, donor, user, screening):  # type: ignore[no-untyped-def]
     """Whose clock has passed its threshold: SELF, BROKER or NOBODY."""
-    pair = state.pairs[e]
-    if searched(e, world, state) >= pair.self_target:
+    if searched(weight, donor, user) >= case.self_target:
         return SELF
-    if state.centre[0].screening >= pair.broker_target:
-        return BROKER
-    return NOBODY
+    return BROKER if screening >= case.broker_target else NOBODY
 
 
 @mechanism
-def _unlink(e, state):  # type: ignore[no-untyped-def]
-    pair = state.pairs[e]
-    if pair.due == NEVER_DUE:
+def months_to_wait(case, weight, donor, user, screening, fastest):  # type: ignore[no-untyped-def]
+    """Months in which a latent pair cannot be found, whatever happens; infinite if its clocks stand still.
+
+    `fastest` bounds what a month adds to a participant's search; a month adds at most 1/12 to the screening.
+    """
+    rate = fastest * (weight.supplier * donor.aware + weight.receiver * user.aware)
+    months = (case.self_target - searched(weight, donor, user)) / rate if rate > 0.0 else math.inf
+    return min(months, 12.0 * (case.broker_target - screening))
+
+
+@mechanism
+def unlink(e, cases, calendar):  # type: ignore[no-untyped-def]
+    """Take pair `e` out of the calendar."""
+    case = cases[e]
+    if case.due == NEVER_DUE:
         return
-    if pair.previous >= 0:
-        state.pairs[pair.previous].next = pair.next
+    if case.previous >= 0:
+        cases[case.previous].next = case.next
     else:
-        state.calendar[pair.due] = pair.next
-    if pair.next >= 0:
-        state.pairs[pair.next].previous = pair.previous
-    pair.due = NEVER_DUE
+        calendar[case.due] = case.next
+    if case.next >= 0:
+        cases[case.next].previous = case.previous
+    case.due = NEVER_DUE
 
 
 @mechanism
-def put_due(e, month, state):  # type: ignore[no-untyped-def]
+def put_due(e, month, cases, calendar):  # type: ignore[no-untyped-def]
     """Enter pair `e` in the calendar under `month`; beyond the last month it is not entered."""
-    _unlink(e, state)
-    if month >= state.calendar.size:
+    unlink(e, cases, calendar)
+    if month >= calendar.size:
         return
-    pair = state.pairs[e]
-    pair.due, pair.previous, pair.next = month, -1, state.calendar[month]
-    if pair.next >= 0:
-        state.pairs[pair.next].previous = e
-    state.calendar[month] = e
+    case = cases[e]
+    case.due, case.previous, case.next = month, -1, calendar[month]
+    if case.next >= 0:
+        cases[case.next].previous = e
+    calendar[month] = e
 
 
 @mechanism
 def reschedule(e, t, world, state):  # type: ignore[no-untyped-def]
     """Enter latent pair `e` under the earliest month in which it can be found, its clocks standing as after `t`."""
-    pair, fixed, weight = state.pairs[e], world.pairs[e], world.search[e]
-    rate = 0.0
-    if state.persons[fixed.supplier].aware:
-        rate += weight.supplier
-    if state.persons[fixed.receiver].aware:
-        rate += weight.receiver
-    months = math.inf
-    if rate > 0.0:
-        months = (pair.self_target - searched(e, world, state)) / (rate * world.fastest_search)
-    if pair.broker_target < math.inf:
-        months = min(months, 12.0 * (pair.broker_target - state.centre[0].screening))
-    if months >= state.calendar.size:
-        _unlink(e, state)
-    else:
-        put_due(e, t + max(1, int(months * SAFETY)), state)
+    pair = world.pairs[e]
+    donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
+    screening = state.centre[0].screening
+    months = months_to_wait(state.pairs[e], world.search[e], donor, user, screening, world.fastest_search)
+    wait = state.calendar.size
+    if months < wait:
+        wait = max(1, int(months * SAFETY))
+    put_due(e, t + wait, state.pairs, state.calendar)
 
 
 @mechanism
 def start_screening(e, t, world, state):  # type: ignore[no-untyped-def]
     """Latent pair `e` has two registered parties: its broker clock starts."""
-    pair, fixed = state.pairs[e], world.pairs[e]
-    threshold = exponential(world.seed, chance.FOUND_BROKER, fixed.key, pair.attempt)
-    pair.broker_target = state.centre[0].screening + threshold / world.search[e].broker
+    case = state.pairs[e]
+    threshold = exponential(world.seed, chance.FOUND_BROKER, world.pairs[e].key, case.attempt)
+    case.broker_target = state.centre[0].screening + threshold / world.search[e].broker
     state.centre[0].candidates += 1
     reschedule(e, t, world, state)
 
@@ -120,12 +120,13 @@ def start_screening(e, t, world, state):  # type: ignore[no-untyped-def]
 @mechanism
 def become_latent(e, t, world, state):  # type: ignore[no-untyped-def]
     """Pair `e` can be found from now on; its clocks start anew."""
-    pair, fixed = state.pairs[e], world.pairs[e]
+    case, pair = state.pairs[e], world.pairs[e]
+    donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
     move(e, LATENT, state)
-    threshold = exponential(world.seed, chance.FOUND_SELF, fixed.key, pair.attempt)
-    pair.self_target = searched(e, world, state) + threshold
-    pair.broker_target = math.inf
-    if state.persons[fixed.supplier].registered and state.persons[fixed.receiver].registered:
+    threshold = exponential(world.seed, chance.FOUND_SELF, pair.key, case.attempt)
+    case.self_target = searched(world.search[e], donor, user) + threshold
+    case.broker_target = math.inf
+    if donor.registered and user.registered:
         start_screening(e, t, world, state)
     else:
         reschedule(e, t, world, state)
@@ -138,14 +139,14 @@ def rest(e, t, p, state):  # type: ignore[no-untyped-def]
     move(e, RESTING, state)
     pair.attempt += 1
     pair.support = 0.0
-    put_due(e, t + p.discovery.cool_down, state)
+    put_due(e, t + p.discovery.cool_down, state.pairs, state.calendar)
 
 
 @mechanism
 def identify(e, found, t, world, state):  # type: ignore[no-untyped-def]
     """Latent pair `e` is found: both parties now know of it."""
     pair, fixed = state.pairs[e], world.pairs[e]
-    _unlink(e, state)
+    unlink(e, state.pairs, state.calendar)
     if pair.broker_target < math.inf:
         state.centre[0].candidates -= 1
     move(e, IDENTIFIED, state)
@@ -186,13 +187,16 @@ def merge_found(state):  # type: ignore[no-untyped-def]
 @mechanism
 def step(t, world, state):  # type: ignore[no-untyped-def]
     """Look at the pairs that are due in month `t`; the others cannot be found yet."""
+    screening = state.centre[0].screening
     e = state.calendar[t]
     while e >= 0:
-        following = state.pairs[e].next
-        if state.pairs[e].stage == RESTING:
+        case, pair = state.pairs[e], world.pairs[e]
+        following = case.next
+        if case.stage == RESTING:
             become_latent(e, t, world, state)
         else:
-            found = is_found(e, world, state)
+            donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
+            found = is_found(case, world.search[e], donor, user, screening)
             if found == NOBODY:
                 reschedule(e, t, world, state)
             else:

@@ -24,30 +24,49 @@ def drift(level, start, gain, decay):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def awareness_hazard(i, p, world, state):  # type: ignore[no-untyped-def]
-    """Hazard of becoming aware, 1/yr: by itself, by the municipality's outreach, by adopters around."""
-    fixed = world.participants[i]
-    town = state.towns[fixed.municipality]
-    near = town.adopters / world.members[fixed.municipality]
-    like = state.adopters_of_sector[fixed.sector] / world.sector_members[fixed.sector]
-    rates = p.learning
-    return rates.aware_spontaneous + rates.aware_municipal * town.maturity + rates.aware_peers * 0.5 * (near + like)
+def awareness_hazard(town, near, like, rates):  # type: ignore[no-untyped-def]
+    """Hazard of becoming aware, 1/yr: by itself, by the municipality's outreach, by adopters around.
+
+    `near` and `like` are the shares of adopters in the own municipality and sector.
+    """
+    outreach = rates.aware_municipal * town.maturity
+    return rates.aware_spontaneous + outreach + rates.aware_peers * 0.5 * (near + like)
 
 
 @mechanism
-def attend(i, p, world, state):  # type: ignore[no-untyped-def]
-    """Trainings and events attended this month, from the centre's integrals and own thresholds."""
-    person, centre, key = state.persons[i], state.centre[0], world.participants[i].key
-    trainings, events = 0, 0
-    while centre.training >= person.next_training:
-        trainings += 1
+def grow_aware(i, trainings, events, rates, world, state):  # type: ignore[no-untyped-def]
+    """Advance the awareness clock of participant `i` by a month; has it passed its threshold?
+
+    An attendance that makes aware with chance q adds -ln(1 - q): the same chance, on the same threshold.
+    """
+    person, fixed = state.persons[i], world.participants[i]
+    town = state.towns[fixed.municipality]
+    near = town.adopters / world.members[fixed.municipality]
+    like = state.adopters_of_sector[fixed.sector] / world.sector_members[fixed.sector]
+    person.aware_clock += awareness_hazard(town, near, like, rates) / 12.0
+    person.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
+    person.aware_clock -= events * math.log(1.0 - rates.aware_event)
+    return person.aware_clock >= person.aware_threshold
+
+
+@mechanism
+def trainings_now(person, key, seed, so_far):  # type: ignore[no-untyped-def]
+    """Trainings attended this month: the centre's integral has passed so many of the own thresholds."""
+    before = person.trainings
+    while so_far >= person.next_training:
         person.trainings += 1
-        person.next_training += exponential(world.seed, chance.TRAINING, key, person.trainings)
-    while centre.event >= person.next_event:
-        events += 1
+        person.next_training += exponential(seed, chance.TRAINING, key, person.trainings)
+    return person.trainings - before
+
+
+@mechanism
+def events_now(person, key, seed, so_far):  # type: ignore[no-untyped-def]
+    """Meeting-place events attended this month, likewise."""
+    before = person.events
+    while so_far >= person.next_event:
         person.events += 1
-        person.next_event += exponential(world.seed, chance.EVENT, key, person.events)
-    return trainings, events
+        person.next_event += exponential(seed, chance.EVENT, key, person.events)
+    return person.events - before
 
 
 @mechanism
@@ -60,26 +79,30 @@ def become_aware(i, t, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
+def learn(person, fixed, trainings, events, p):  # type: ignore[no-untyped-def]
+    """One month of knowledge and social capital."""
+    rates, spread = p.learning, p.population.trait_spread
+    lives = 1.0 if person.live > 0 else 0.0
+    missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
+    start = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
+    gain = 1.0 - missed * (1.0 - lives * rates.knowledge_own / 12.0)
+    person.knowledge = drift(person.knowledge, start, gain, rates.knowledge_decay)
+    missed = (1.0 - rates.social_event) ** events
+    start = start_level(rates.social_start, spread, fixed.trait_social)
+    gain = 1.0 - missed * (1.0 - lives * rates.social_own / 12.0)
+    person.social = drift(person.social, start, gain, rates.social_decay)
+
+
+@mechanism
 def step(t, p, world, state):  # type: ignore[no-untyped-def]
     """Awareness, knowledge, social capital and the search done so far of every participant."""
-    rates, spread = p.learning, p.population.trait_spread
+    centre, rates = state.centre[0], p.discovery
     for i in range(state.persons.size):
         person, fixed = state.persons[i], world.participants[i]
-        trainings, events = attend(i, p, world, state)
-        if not person.aware:
-            person.aware_clock += awareness_hazard(i, p, world, state) / 12.0
-            person.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
-            person.aware_clock -= events * math.log(1.0 - rates.aware_event)
-            if person.aware_clock >= person.aware_threshold:
-                become_aware(i, t, world, state)
-        lives = 1.0 if person.live > 0 else 0.0
-        missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
-        start = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
-        gain = 1.0 - missed * (1.0 - lives * rates.knowledge_own / 12.0)
-        person.knowledge = drift(person.knowledge, start, gain, rates.knowledge_decay)
-        missed = (1.0 - rates.social_event) ** events
-        start = start_level(rates.social_start, spread, fixed.trait_social)
-        gain = 1.0 - missed * (1.0 - lives * rates.social_own / 12.0)
-        person.social = drift(person.social, start, gain, rates.social_decay)
+        trainings = trainings_now(person, fixed.key, world.seed, centre.training)
+        events = events_now(person, fixed.key, world.seed, centre.event)
+        if not person.aware and grow_aware(i, trainings, events, p.learning, world, state):
+            become_aware(i, t, world, state)
+        learn(person, fixed, trainings, events, p)
         if person.aware:
-            person.search += p.discovery.finds * (1.0 + p.discovery.social_gain * person.social) / 12.0
+            person.search += rates.finds * (1.0 + rates.social_gain * person.social) / 12.0

@@ -14,7 +14,7 @@ from abm.catalogue import Catalogue, Region
 from abm.compiled import kernel, mechanism
 from abm.population import SIZE_LIMITS
 from abm.state import ACTIVE, ACTIVE_MUNICIPALITY, IDENTIFIED, LATENT, NEGOTIATING, RESTING
-from abm.worth import enforcement, margin, net_saving
+from abm.worth import enforcement, friction, margin, net_saving
 
 MILLION = 1e6
 
@@ -147,7 +147,10 @@ def observe_exchanges(p, world, state, row):  # type: ignore[no-untyped-def]
             row.moved_up += route.disposed * pair.quantity
         row.imports_avoided += route.imported * replaced * state.price[route.commodity] / MILLION
         row.carbon_rate += net_saving(fixed, route) * pair.quantity
-        row.saving_rate += (margin(e, world, state) * pair.quantity - 2.0 * enforcement(e, p, world, state)) / MILLION
+        donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
+        watching = 2.0 * enforcement(friction(fixed, donor, user, p.transaction), p.transaction)
+        gain = margin(fixed, route, state.price[route.commodity], state.lever[0])
+        row.saving_rate += (gain * pair.quantity - watching) / MILLION
         row.cross_sector += fixed.cross
     row.cross_sector = share(row.cross_sector, state.stages[ACTIVE])
 

@@ -5,24 +5,33 @@ from __future__ import annotations
 from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import ACTIVE, count_adopter
-from abm.worth import enforcement, margin, net_saving, trust, value_share
+from abm.worth import enforcement, friction, margin, net_saving, trust, value_share
 
 
 @mechanism
 def operate(e, p, world, state):  # type: ignore[no-untyped-def]
     """One month of exchange `e`: book saving and carbon; is a party losing?"""
-    pair, fixed, account = state.pairs[e], world.pairs[e], state.account[0]
-    yearly, watching = margin(e, world, state) * pair.quantity, enforcement(e, p, world, state)
+    case, pair, account = state.pairs[e], world.pairs[e], state.account[0]
+    route = world.routes[pair.byproduct]
+    donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
+    watching = enforcement(friction(pair, donor, user, p.transaction), p.transaction)
+    yearly = case.quantity * margin(pair, route, state.price[route.commodity], state.lever[0])
     losing = False
     for side in range(2):
-        i = fixed.supplier if side == 0 else fixed.receiver
-        own = value_share(e, side, p, world, state) * yearly - watching
+        i = pair.supplier if side == 0 else pair.receiver
+        own = value_share(case, pair, side, p.worth.split_spread) * yearly - watching
         state.towns[world.participants[i].municipality].saving += own
         account.saving += own / 12.0
         losing = losing or own < 0.0
-    account.enforcement += watching / 6.0  # both parties, one month
-    account.carbon += net_saving(fixed, world.routes[fixed.byproduct]) * pair.quantity / 12.0
+    account.enforcement += 2.0 * watching / 12.0
+    account.carbon += net_saving(pair, route) * case.quantity / 12.0
     return losing
+
+
+@mechanism
+def end_hazard(pair, donor, user, p):  # type: ignore[no-untyped-def]
+    """Hazard of an ending by process change, 1/yr, lower with trust."""
+    return p.operation.end_rate * (1.0 - p.operation.trust_cut * trust(pair, donor, user, p.transaction))
 
 
 @mechanism
@@ -44,14 +53,16 @@ def step(t, p, world, state):  # type: ignore[no-untyped-def]
     """Live exchanges in visiting order."""
     for m in range(state.towns.size):
         state.towns[m].saving = 0.0
-    rates, account = p.operation, state.account[0]
+    account = state.account[0]
     for e in state.moving[: state.centre[0].moving]:
         pair = state.pairs[e]
         if pair.stage != ACTIVE:
             continue
         pair.losing = pair.losing + 1 if operate(e, p, world, state) else 0
-        pair.clock += rates.end_rate * (1.0 - rates.trust_cut * trust(e, p, world, state)) / 12.0
-        if pair.losing >= rates.patience:
+        fixed = world.pairs[e]
+        donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
+        pair.clock += end_hazard(fixed, donor, user, p) / 12.0
+        if pair.losing >= p.operation.patience:
             account.ended_loss += 1
             end(e, t, p, world, state)
         elif pair.clock >= pair.threshold:

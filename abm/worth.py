@@ -26,56 +26,49 @@ def unpriced_margin(pair, route, lever):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def margin(e, world, state):  # type: ignore[no-untyped-def]
-    """b: joint gain per unit at today's price, SEK."""
-    pair = world.pairs[e]
-    route = world.routes[pair.byproduct]
-    saved = route.substitution * pair.fit * state.price[route.commodity]
-    return saved + unpriced_margin(pair, route, state.lever[0])
+def margin(pair, route, price, lever):  # type: ignore[no-untyped-def]
+    """b: joint gain per unit at raw-material price `price`, SEK."""
+    return route.substitution * pair.fit * price + unpriced_margin(pair, route, lever)
 
 
 @mechanism
-def value_share(e, side, p, world, state):  # type: ignore[no-untyped-def]
+def value_share(case, pair, side, spread):  # type: ignore[no-untyped-def]
     """Omega: share of the joint gain that goes to the supplier (side 0) or the receiver (side 1)."""
     omega = 0.5
-    if state.pairs[e].found != BROKER:
-        omega += p.worth.split_spread * world.pairs[e].split
+    if case.found != BROKER:  # a broker splits fairly
+        omega += spread * pair.split
     return omega if side == 0 else 1.0 - omega
 
 
 @mechanism
-def trust(e, p, world, state):  # type: ignore[no-untyped-def]
+def trust(pair, donor, user, rates):  # type: ignore[no-untyped-def]
     """Trust between the parties, 0..1: common social capital, and being neighbours."""
-    pair = world.pairs[e]
-    strangers = 1.0 - state.persons[pair.supplier].social * state.persons[pair.receiver].social
+    strangers = 1.0 - donor.social * user.social
     if pair.neighbours:
-        strangers *= 1.0 - p.transaction.neighbour_trust
+        strangers *= 1.0 - rates.neighbour_trust
     return 1.0 - strangers
 
 
 @mechanism
-def friction(e, p, world, state):  # type: ignore[no-untyped-def]
+def friction(pair, donor, user, rates):  # type: ignore[no-untyped-def]
     """What sector distance adds to, and trust takes off, bargaining and enforcement."""
-    surcharge = p.transaction.cross_surcharge if world.pairs[e].cross else 0.0
-    return (1.0 + surcharge) * (1.0 - p.transaction.trust_cut * trust(e, p, world, state))
+    surcharge = rates.cross_surcharge if pair.cross else 0.0
+    return (1.0 + surcharge) * (1.0 - rates.trust_cut * trust(pair, donor, user, rates))
 
 
 @mechanism
-def transaction_cost(e, i, p, world, state):  # type: ignore[no-untyped-def]
-    """Transaction cost of party `i`, SEK: what is sunk when talks start, and what is left for the closing."""
-    rates, pair, person = p.transaction, state.pairs[e], state.persons[i]
-    route = world.routes[world.pairs[e].byproduct]
-    town = state.towns[world.participants[i].municipality]
-    search = rates.search_hours * (1.0 - rates.broker_cut * (pair.found == BROKER))
-    bargain = rates.bargain_hours * friction(e, p, world, state) * (1.0 - rates.support_cut * pair.support)
-    permit = rates.permit_hours * route.permit * (1.0 - state.centre[0].relief)
-    permit *= 1.0 - p.closing.municipal_cut * town.maturity
+def transaction_cost(case, person, rub, permit, rates):  # type: ignore[no-untyped-def]
+    """Transaction cost of one party, SEK: what is sunk when talks start, and what is left for the closing.
+
+    `rub` is `friction`, `permit` the effort after relief and municipal help.
+    """
+    search = rates.search_hours * (1.0 - rates.broker_cut * (case.found == BROKER))
+    bargain = rates.bargain_hours * rub * (1.0 - rates.support_cut * case.support)
     price = rates.wage * rates.multiplier * (1.0 + person.agreements) ** -rates.learning
-    return price * (search + 0.5 * bargain), price * (0.5 * bargain + permit)
+    return price * (search + 0.5 * bargain), price * (0.5 * bargain + rates.permit_hours * permit)
 
 
 @mechanism
-def enforcement(e, p, world, state):  # type: ignore[no-untyped-def]
+def enforcement(rub, rates):  # type: ignore[no-untyped-def]
     """Yearly cost of watching over an agreement, per party, SEK/yr."""
-    rates = p.transaction
-    return rates.wage * rates.multiplier * rates.enforce_hours * friction(e, p, world, state)
+    return rates.wage * rates.multiplier * rates.enforce_hours * rub
