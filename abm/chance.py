@@ -65,8 +65,8 @@ _TO_53_BITS = np.uint64(11)
 
 @kernel
 def mix(value, word):  # type: ignore[no-untyped-def]
-    """One round: fold the 64-bit `word` into `value`."""
-    z = (np.uint64(value) ^ np.uint64(word)) + _STEP
+    """One round: fold the 64-bit `word` into `value`; not symmetric in the two."""
+    z = (np.uint64(value) + _STEP) ^ np.uint64(word)
     z = (z ^ (z >> _SHIFT_1)) * _MIX_1
     z = (z ^ (z >> _SHIFT_2)) * _MIX_2
     return z ^ (z >> _SHIFT_3)

@@ -31,10 +31,11 @@ STAMP = source_stamp(Path(__file__).parent)
 SETTINGS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
-def stamped(compiled: Any) -> Any:
-    """Let the disk cache of a Numba dispatcher or cfunc be valid for the whole model's source only."""
-    compiled._cache._cache_file._source_stamp = STAMP
-    return compiled
+def stamped(dispatcher: Any) -> Any:
+    """Let the disk cache of a Numba dispatcher hold only while its own file and the model's source are unchanged."""
+    index = dispatcher._cache._cache_file
+    index._source_stamp = (STAMP, index._source_stamp)
+    return dispatcher
 
 
 def kernel(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -22,7 +22,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from abm.compiled import kernel, stamped
+from abm.compiled import kernel
 
 PROSPECT = np.dtype(
     [(name, "f8") for name in ("value", "cost", "priced", "volatility", "rate", "annuity", "payback")], align=True
@@ -72,11 +72,17 @@ class Rule:
         return (self.decide.__doc__ or "").strip().splitlines()[0]
 
 
-RULES: dict[str, Rule] = {rule.name: rule for rule in (Rule("npv", npv), Rule("payback", payback), Rule("real_option", real_option))}
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("npv", npv),
+        Rule("payback", payback),
+        Rule("real_option", real_option),
+    )
+}
 
 
 @cache
 def compiled(name: str) -> Any:
     """The rule as a C function of one explicit type, so that the month's kernel is cached once for all rules."""
-    cfunc = numba.cfunc(SIGNATURE, cache=False, error_model="numpy")
-    return cfunc(RULES[name].decide)
+    return numba.cfunc(SIGNATURE, cache=True, error_model="numpy")(RULES[name].decide)
