@@ -10,7 +10,9 @@ from abm.chance import exponential, uniform
 from abm.compiled import mechanism
 from abm.state import ACTIVE_MUNICIPALITY, PASSIVE
 
-TERM = 48  # months between elections
+# Swedish elections: second Sunday of September every fourth year; month 0 is January 2026
+TERM = 48
+FIRST_ELECTION = 8
 
 
 @mechanism
@@ -64,6 +66,6 @@ def step(t, p, world, state):  # type: ignore[no-untyped-def]
             if town.clock >= town.threshold:
                 town.maturity += 1
                 _next_step(m, world, state)
-        since = month - p.municipalities.first_election
+        since = month - FIRST_ELECTION
         if since >= 0 and since % TERM == 0:
             _election(m, since // TERM, p, world, state)

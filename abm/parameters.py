@@ -173,7 +173,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     P("discovery.hit_rate", 0.3, 0.15, 0.6, "1/yr", "hit rate of a broker's screening of one pair"),
     P("discovery.broker_distance", 120.0, 50, 300, "km", "distance decay of a broker's screening", domain=POSITIVE),
     P("discovery.forgetting", 0.35, 0.15, 0.7, "1/yr", "forgetting of identified opportunities"),
-    P("discovery.cool_down", 12, 0, 36, "months", "months before a lost opportunity can be found again",
+    P("discovery.cool_down", 12, 1, 36, "months", "months before a lost opportunity can be found again",
       domain=(1, 100_000)),
     # -- closing
     P("closing.attention", 2, 1, 4, "count", "negotiations a participant can hold at once", domain=COUNT),
@@ -195,8 +195,6 @@ PARAMETERS: tuple[Parameter, ...] = (
     P("municipalities.peers", 0.15, 0.0, 0.4, "1/yr", "step up per share of active municipalities"),
     P("municipalities.election_loss", 0.15, 0.0, 0.4, "share",
       "chance to fall one step at an election without local exchanges", domain=SHARE),
-    P("municipalities.first_election", 8, 0, 47, "month", "month of the first election (September 2026 from January)",
-      "Swedish elections: second Sunday of September every fourth year", MONTH),
     # -- the resource centre
     P("facilitator.fte", 4.0, 0, 16, "FTE", "staff of the resource centre"),
     P("facilitator.start", 12, 0, 36, "month", "month in which the centre opens", domain=MONTH),

@@ -1,0 +1,131 @@
+"""Nothing is made or lost: quantities, counts, money and hours, in generated scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from abm.month import months
+from abm.observe import INDICATORS, empty_rows
+from abm.parameters import FUNCTIONS, record
+from abm.rules import RULES, compiled
+from abm.scenario import Scenario
+from abm.simulate import build, column_names, initial_state, simulate
+from abm.state import ACTIVE, IDENTIFIED, LATENT, NEGOTIATING, RESTING, STAGES, State, World
+
+FOCUS = [*FUNCTIONS, None]
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> dict[str, float | int | str]:
+    """A scenario far from the defaults, centre and prices included."""
+    focus = draw(st.sampled_from(FOCUS))
+    shares = {f"facilitator.shares.{name}": (0.2 if focus is None else float(name == focus)) for name in FUNCTIONS}
+    return shares | {
+        "facilitator.fte": draw(st.sampled_from([0.0, 0.5, 4.0, 40.0])),
+        "facilitator.stop": draw(st.sampled_from([60, 9999])),
+        "prices.volatility": draw(st.floats(0.0, 3.0)),
+        "transaction.multiplier": draw(st.floats(0.0, 4.0)),
+        "discovery.finds": draw(st.floats(0.0, 3.0)),
+        "discovery.cool_down": draw(st.integers(1, 24)),
+        "operation.end_rate": draw(st.floats(0.0, 1.0)),
+        "operation.patience": draw(st.integers(1, 12)),
+        "closing.attention": draw(st.integers(1, 5)),
+        "opportunities.min_share": draw(st.floats(0.0, 0.5)),
+        "appraisal.rule": draw(st.sampled_from(sorted(RULES))),
+        "run.spin_up": draw(st.integers(0, 3)),
+    }
+
+
+def _states(scenario: Scenario, seed: int) -> Iterator[tuple[World, State]]:
+    """The state every half year."""
+    world, _ = build(scenario, seed)
+    p = record(dict(scenario.values))
+    state = initial_state(p, world)
+    rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
+    for first in range(0, len(world.levers), 6):
+        last = min(first + 6, len(world.levers))
+        months(first, last, p, world, state, compiled(str(scenario.values["appraisal.rule"])), rows)
+        yield world, state
+
+
+def _bound(size: int, streams: np.ndarray, quantity: np.ndarray) -> np.ndarray:
+    total = np.zeros(size)
+    np.add.at(total, streams, quantity)
+    return total
+
+
+def _check(world: World, state: State, scenario: Scenario) -> None:
+    stage, quantity = state.pairs["stage"], state.pairs["quantity"]
+    assert np.all(quantity[stage != ACTIVE] == 0.0)
+    assert np.all(quantity[stage == ACTIVE] > 0.0)
+    for free, offered, streams in (
+        (state.supply_free, world.supplies["quantity"], world.pairs["supply"]),
+        (state.demand_free, world.demands["quantity"], world.pairs["demand"]),
+    ):
+        assert np.allclose(free + _bound(free.size, streams, quantity), offered, rtol=1e-9, atol=1e-6)
+        assert np.all(free > -1e-6)
+    assert np.array_equal(state.stages, np.bincount(stage, minlength=len(STAGES)))
+    ends = np.concatenate((world.pairs["supplier"], world.pairs["receiver"]))
+    for field, counted in (("live", ACTIVE), ("talks", NEGOTIATING)):
+        expected = np.bincount(ends, weights=np.tile(stage == counted, 2), minlength=len(state.persons))
+        assert np.array_equal(state.persons[field], expected)
+    assert state.persons["talks"].max() <= scenario.values["closing.attention"]  # type: ignore[operator]
+    moving = state.moving[: state.centre["moving"][0]]
+    assert np.all(np.diff(moving) > 0)  # visiting order, nobody twice
+    assert set(np.flatnonzero(np.isin(stage, (IDENTIFIED, NEGOTIATING, ACTIVE)))) <= set(moving.tolist())
+    for field in ("knowledge", "social"):
+        assert np.all((state.persons[field] >= 0) & (state.persons[field] <= 1))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(changes=changes(), seed=st.integers(0, 2**32))
+def test_quantities_and_counts(tiny: Scenario, changes: dict[str, float | int | str], seed: int) -> None:
+    scenario = tiny.with_values(changes)
+    for world, state in _states(scenario, seed):
+        _check(world, state, scenario)
+        candidates = (state.pairs["stage"] == LATENT) & np.isfinite(state.pairs["broker_target"])
+        assert state.centre["candidates"][0] == np.count_nonzero(candidates)
+    assert np.count_nonzero(state.pairs["stage"] == RESTING) == state.stages[RESTING]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(changes=changes(), seed=st.integers(0, 2**32))
+def test_flows_and_money(tiny: Scenario, changes: dict[str, float | int | str], seed: int) -> None:
+    """Stocks are sums of flows; costs are what was done times its price."""
+    scenario = tiny.with_values(changes)
+    run = simulate(scenario, seed)
+    flows = run["started"] - run["ended_loss"] - run["ended_process"]
+    assert np.array_equal(np.diff(run["exchanges"]), np.diff(flows))
+    talks = run["talks"] - run["started"] - run["failed"]
+    assert np.array_equal(np.diff(run["negotiating"]), np.diff(talks))
+    known = run["found_self"] + run["found_broker"] - run["forgotten"] - run["talks"]
+    assert np.array_equal(np.diff(run["identified"]), np.diff(known))
+    calm = np.diff(run["ended_loss"] + run["ended_process"]) == 0  # what ends in a month still paid in it
+    assert np.allclose(np.diff(run["saving"])[calm], run["saving_rate"][1:][calm] / 12, atol=1e-9)
+    assert np.allclose(np.diff(run["carbon"])[calm], run["carbon_rate"][1:][calm] / 12, atol=1e-6)
+    assert np.allclose(run["transaction_cost"], run["transaction_firms"] + run["transaction_utilities"])
+    stop = min(int(scenario.values["facilitator.stop"]), scenario.months)  # type: ignore[arg-type]
+    open_months = max(stop - int(scenario.values["facilitator.start"]), 0)  # type: ignore[arg-type]
+    staff = float(scenario.values["facilitator.fte"]) * float(scenario.values["facilitator.cost"])  # type: ignore[arg-type]
+    assert run["public_cost"][-1] - run["cofinance"][-1] == pytest.approx(staff * open_months / 12 / 1e6)
+    assert not np.any(np.isnan(run.values))
+
+
+def test_hours_add_up_to_the_cost_of_an_agreement(tiny: Scenario) -> None:
+    """One agreement between strangers without trust, permit, surcharge or learning costs each party all its hours."""
+    plain = {
+        "transaction.trust_cut": 0.0, "transaction.cross_surcharge": 0.0, "transaction.learning": 0.0,
+        "transaction.permit_hours": 0.0, "transaction.broker_cut": 0.0, "facilitator.fte": 0.0, "run.spin_up": 0,
+    }
+    run = simulate(tiny.with_values(plain), 4)
+    hours, wage = (tiny.values[f"transaction.{name}_hours"] for name in ("search", "bargain")), 700.0
+    search, bargain = map(float, hours)  # type: ignore[arg-type]
+    first, last = wage * (search + bargain / 2), wage * bargain / 2
+    expected = 2 * (first * run["talks"] + last * run["started"]) / 1e6
+    assert run["started"][-1] > 0
+    assert run["transaction_cost"] == pytest.approx(expected)

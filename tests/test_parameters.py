@@ -1,0 +1,156 @@
+"""Every declared parameter does something, and adoption moves as theory says."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from abm.parameters import BY_NAME, FUNCTIONS, NEVER, PARAMETERS, Parameter, Value
+from abm.scenario import Scenario
+from tests.conftest import horizon, runs, t_value
+
+NUMERIC = [parameter for parameter in PARAMETERS if not parameter.choices and "shares" not in parameter.name]
+REPLICATES = 40
+CLEAR = 5.0  # t value of the clearest of some seventy indicators: not by chance (p < 0.01 after Bonferroni)
+
+LEADERSHIP: dict[str, Value] = {"facilitator.fte": 16.0} | {
+    f"facilitator.shares.{name}": float(name == "leadership") for name in FUNCTIONS
+}
+# Where a parameter is active but not in the default scenario, the scenario in which it is
+ACTIVE_IN: dict[str, dict[str, Value]] = {
+    "appraisal.payback_median": {"appraisal.rule": "payback"},
+    "appraisal.payback_spread": {"appraisal.rule": "payback"},
+    # Under real_option a low rate raises value and hurdle alike, and public carbon decides most utilities' choices
+    "worth.discount_municipal": {"appraisal.rule": "npv", "worth.carbon_value": 0.0},
+    "operation.patience": {"prices.volatility": 2.0, "run.spin_up": 5},
+    "facilitator.cofinance": LEADERSHIP,
+    "transaction.support_cut": LEADERSHIP,
+    "closing.support_cut": LEADERSHIP,
+    "appraisal.case_interval": LEADERSHIP,
+    "facilitator.relief_most": {"facilitator.fte": 60.0},
+}
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
+def test_declaration_is_whole(parameter: Parameter) -> None:
+    assert parameter.unit
+    assert parameter.meaning
+    assert parameter.source
+    assert parameter.check(parameter.default) is None
+    if not parameter.choices:
+        low, high = parameter.low, parameter.high
+        assert low is not None
+        assert high is not None
+        assert low < high
+        assert low <= parameter.default <= high  # type: ignore[operator]
+        assert parameter.check(type(parameter.default)(low)) is None
+        assert parameter.check(type(parameter.default)(high)) is None
+        for wrong in (math.nan, math.inf, "much", True, None):
+            assert parameter.check(wrong) is not None
+
+
+def test_names_are_unique() -> None:
+    assert len(BY_NAME) == len(PARAMETERS)
+
+
+def _ends(region: Scenario, parameter: Parameter, changes: dict[str, Value]) -> list[np.ndarray]:
+    """All indicators at the horizon at the low and the high bound, shape (replicates, columns) each."""
+    kind = type(parameter.default)
+    ends = []
+    for bound in (parameter.low, parameter.high):
+        assert bound is not None
+        value = kind(bound) if bound != NEVER else NEVER
+        trajectories = runs(region, REPLICATES, changes | {parameter.name: value})
+        # the mean over the run, so that what moves only on the way counts too
+        ends.append(np.array([trajectory.values.mean(axis=0) for trajectory in trajectories]))
+    return ends
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parameter", NUMERIC, ids=lambda parameter: parameter.name)
+def test_every_parameter_moves_an_indicator(region: Scenario, parameter: Parameter) -> None:
+    low, high = _ends(region, parameter, ACTIVE_IN.get(parameter.name, {}))
+    clearest = max(abs(t_value(high[:, column] - low[:, column])) for column in range(low.shape[1]))
+    constant = np.any((np.ptp(high - low, axis=0) == 0) & (high[0] != low[0]))  # moves by the same amount in every pair
+    assert clearest > CLEAR or constant, f"clearest t = {clearest:.1f}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_share_moves_an_indicator(region: Scenario, function: str) -> None:
+    """All staff on one function against an even split."""
+    shares: dict[str, Value] = {f"facilitator.shares.{name}": float(name == function) for name in FUNCTIONS}
+    even, only = runs(region, REPLICATES), runs(region, REPLICATES, shares)
+    differences = np.array([second.values[-1] - first.values[-1] for first, second in zip(even, only, strict=True)])
+    assert max(abs(t_value(column)) for column in differences.T) > CLEAR
+
+
+@pytest.mark.slow
+def test_expectations_matter(region: Scenario) -> None:
+    reverting, current = (
+        horizon(runs(region, REPLICATES, {"prices.expectations": name}), "started") for name in ("reverting", "current")
+    )
+    assert not np.array_equal(reverting, current)
+
+
+# Where theory gives a sign: parameter, the two values, sign of the change in living exchanges without a centre
+DIRECTIONS: tuple[tuple[str, float, float, int], ...] = (
+    ("transaction.multiplier", 1.0, 4.0, -1),
+    ("transaction.search_hours", 40.0, 250.0, -1),
+    ("transaction.bargain_hours", 80.0, 500.0, -1),
+    ("transaction.permit_hours", 80.0, 500.0, -1),
+    ("transaction.enforce_hours", 10.0, 80.0, -1),
+    ("transaction.cross_surcharge", 0.0, 1.0, -1),
+    ("transaction.trust_cut", 0.2, 0.8, +1),
+    ("transaction.learning", 0.0, 0.3, +1),
+    ("appraisal.uncertainty", 0.4, 0.95, -1),
+    ("appraisal.risk_aversion", 0.7, 1.5, -1),
+    ("appraisal.interval", 1, 24, -1),
+    ("worth.horizon", 5, 15, +1),
+    ("worth.discount_firms", 0.06, 0.16, -1),
+    ("worth.landfill_tax", 744.0, 1544.0, +1),
+    ("worth.carbon_price", 0.0, 1000.0, +1),
+    ("prices.volatility", 0.0, 2.0, -1),
+    ("learning.aware_start", 0.02, 0.2, +1),
+    ("learning.aware_peers", 0.05, 0.6, +1),
+    ("learning.knowledge_start", 0.05, 0.4, +1),
+    ("discovery.finds", 0.15, 0.8, +1),
+    ("discovery.cross_cut", 0.0, 0.8, -1),
+    ("discovery.forgetting", 0.15, 0.7, -1),
+    ("closing.duration", 0.5, 2.0, -1),
+    ("closing.attention", 1, 4, +1),
+    ("operation.end_rate", 0.01, 0.10, -1),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "low", "high", "sign"), DIRECTIONS, ids=lambda value: str(value))
+def test_direction(region: Scenario, name: str, low: float, high: float, sign: int) -> None:
+    ends = [horizon(runs(region, REPLICATES, {"facilitator.fte": 0.0, name: value}), "exchanges") for value in (low, high)]
+    assert sign * t_value(ends[1] - ends[0]) > 3
+
+
+@pytest.mark.slow
+def test_fourfold_transaction_hours_lower_adoption(region: Scenario) -> None:
+    """With the centre too; the sign is theory's, the size the model's."""
+    ends = [horizon(runs(region, REPLICATES, {"transaction.multiplier": value}), "adoption") for value in (1.0, 4.0)]
+    assert t_value(ends[1] - ends[0]) < -10
+
+
+@pytest.mark.slow
+def test_volatility_matters_with_the_option_to_wait_and_hardly_without(region: Scenario) -> None:
+    """Relative change of living exchanges from frozen to doubled volatility, by rule."""
+    change = {}
+    for rule in ("npv", "real_option"):
+        frozen, doubled = (
+            horizon(
+                runs(region, 40, {"facilitator.fte": 0.0, "appraisal.rule": rule, "prices.volatility": value}),
+                "exchanges",
+            ).mean()
+            for value in (0.0, 2.0)
+        )
+        change[rule] = doubled / frozen - 1
+    assert change["real_option"] < -0.15
+    assert abs(change["npv"]) < 0.5 * abs(change["real_option"])
