@@ -18,7 +18,7 @@ from abm.worth import enforcement, friction, net_saving, transaction_cost, unpri
 
 
 @mechanism
-def uncertainty(donor, user, examples, rates):  # type: ignore[no-untyped-def]
+def uncertainty(donor, user, examples, rates):
     """u: appraisal uncertainty, lower with the parties' knowledge and with examples of the by-product's use."""
     known = 0.5 * (donor.knowledge + user.knowledge)
     demonstrated = examples / (examples + rates.half_examples)
@@ -26,14 +26,14 @@ def uncertainty(donor, user, examples, rates):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def certainty_equivalent(value, doubt, fixed, p):  # type: ignore[no-untyped-def]
+def certainty_equivalent(value, doubt, fixed, p):
     """Value less what a party of its risk aversion takes off for its `doubt`, SEK."""
     aversion = p.appraisal.risk_aversion * (1.0 + p.population.trait_spread * fixed.trait_risk)
     return value - aversion * doubt * abs(value)
 
 
 @mechanism
-def weigh(e, side, quantity, talking, p, world, state):  # type: ignore[no-untyped-def]
+def weigh(e, side, quantity, talking, p, world, state):
     """Fill in the prospect and the deal of one party (side 0 supplier, 1 receiver) for `quantity` units a year.
 
     Once `talking`, what was spent to start is sunk and no longer counts.
@@ -67,14 +67,14 @@ def weigh(e, side, quantity, talking, p, world, state):  # type: ignore[no-untyp
 
 
 @mechanism
-def may_act(i, world, state):  # type: ignore[no-untyped-def]
+def may_act(i, world, state):
     """Firms always; a municipal utility only where its municipality is at least exploring."""
     fixed = world.participants[i]
     return fixed.firm or state.towns[fixed.municipality].maturity > PASSIVE
 
 
 @mechanism
-def free_quantity(e, p, world, state):  # type: ignore[no-untyped-def]
+def free_quantity(e, p, world, state):
     """Units a year that both sides have free; 0 if too small a share of the donor's stream."""
     pair = world.pairs[e]
     quantity = min(state.supply_free[pair.supply], state.demand_free[pair.demand])
@@ -83,7 +83,7 @@ def free_quantity(e, p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def agree(e, quantity, talking, p, world, state, rule):  # type: ignore[no-untyped-def]
+def agree(e, quantity, talking, p, world, state, rule):
     """Do both parties want exchange `e` at today's prices? Leaves their prospects and deals in the state."""
     pair = world.pairs[e]
     if quantity <= 0.0 or not may_act(pair.supplier, world, state) or not may_act(pair.receiver, world, state):
@@ -97,7 +97,7 @@ def agree(e, quantity, talking, p, world, state, rule):  # type: ignore[no-untyp
 
 
 @mechanism
-def pay(i, amount, world, state):  # type: ignore[no-untyped-def]
+def pay(i, amount, world, state):
     """Book a transaction cost, SEK, under who paid it."""
     if world.participants[i].firm:
         state.account[0].transaction_firms += amount
@@ -106,7 +106,7 @@ def pay(i, amount, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def start_talks(e, world, state):  # type: ignore[no-untyped-def]
+def start_talks(e, world, state):
     """Both parties sink their search and half of their bargaining cost, and bargain."""
     pair, fixed = state.pairs[e], world.pairs[e]
     move(e, NEGOTIATING, state)
@@ -120,7 +120,7 @@ def start_talks(e, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def look(e, t, p, world, state, rule):  # type: ignore[no-untyped-def]
+def look(e, t, p, world, state, rule):
     """Appraise identified pair `e`, which is due, if both parties have a place at the table."""
     pair, fixed = state.pairs[e], world.pairs[e]
     most = p.closing.attention
@@ -129,11 +129,11 @@ def look(e, t, p, world, state, rule):  # type: ignore[no-untyped-def]
     if agree(e, free_quantity(e, p, world, state), False, p, world, state, rule):
         start_talks(e, world, state)
     interval, carried = p.appraisal.interval, p.appraisal.case_interval
-    pair.look = t + int(round(interval - pair.support * max(interval - carried, 0)))
+    pair.look = t + round(interval - pair.support * max(interval - carried, 0))
 
 
 @mechanism
-def step(t, p, world, state, rule: Any):  # type: ignore[no-untyped-def]
+def step(t, p, world, state, rule: Any):
     """Identified pairs in visiting order: forgotten unless carried, or looked at."""
     for e in state.moving[: state.centre[0].moving]:
         pair = state.pairs[e]

@@ -27,6 +27,8 @@ class Row(BaseModel):
 
 
 class Sector(Row):
+    """A kind of plant, with its share of firms, its least size and how it is placed."""
+
     id: str
     name: str
     nace2: str
@@ -37,6 +39,8 @@ class Sector(Row):
 
 
 class Commodity(Row):
+    """A raw material and the law of its price."""
+
     id: str
     name: str
     price: float = Field(gt=0)
@@ -49,6 +53,8 @@ class Commodity(Row):
 
 
 class Byproduct(Row):
+    """What one plant has left over and another can use."""
+
     id: str
     name: str
     unit: str = Field(pattern="^(t|MWh)$")
@@ -72,6 +78,8 @@ class Byproduct(Row):
 
 
 class Municipality(Row):
+    """A municipality and its seat."""
+
     name: str
     seat: str
     lat: float = Field(ge=-90, le=90)
@@ -95,6 +103,8 @@ class Plant(Row):
 
 
 class Region(Row):
+    """Municipalities, named plants, utilities, and the parameters in which the region differs."""
+
     title: str
     country: str
     municipality: tuple[Municipality, ...] = Field(min_length=1)
@@ -103,13 +113,25 @@ class Region(Row):
     parameters: dict[str, Any] = {}
 
 
+COMMODITY_NUMBERS = ("price", "volatility", "half_life", "jump_rate", "jump_sd", "loading")
 COMMODITY = np.dtype(
-    [(name, "f8") for name in ("price", "volatility", "half_life", "jump_rate", "jump_sd", "loading")]
-    + [("key", "u8")], align=True,
+    [(name, "f8") for name in COMMODITY_NUMBERS] + [("key", "u8")],
+    align=True,
 )
 BYPRODUCT_NUMBERS = (
-    "substitution", "processing", "gate_fee", "landfill_share", "transport", "capex", "permit", "reach",
-    "emission_saving", "mass", "disposed", "imported", "examples",
+    "substitution",
+    "processing",
+    "gate_fee",
+    "landfill_share",
+    "transport",
+    "capex",
+    "permit",
+    "reach",
+    "emission_saving",
+    "mass",
+    "disposed",
+    "imported",
+    "examples",
 )
 BYPRODUCT = np.dtype(
     [(name, "f8") for name in BYPRODUCT_NUMBERS] + [("key", "u8"), ("commodity", "i4"), ("is_heat", "?")], align=True
@@ -184,19 +206,26 @@ def catalogue() -> Catalogue:
     byproduct_rows = _rows("byproducts.toml", "byproduct", Byproduct)
     commodities = np.zeros(len(commodity_rows), COMMODITY)
     for number, commodity in enumerate(commodity_rows):
-        commodities[number] = (*(getattr(commodity, name) for name in COMMODITY.names[:-1]), name_key(commodity.id))
+        commodities[number] = (*(getattr(commodity, name) for name in COMMODITY_NUMBERS), name_key(commodity.id))
     position = {row.id: number for number, row in enumerate(commodity_rows)}
     byproducts = np.zeros(len(byproduct_rows), BYPRODUCT)
     for number, row in enumerate(byproduct_rows):
         if row.commodity not in position:
             raise DataError([f"byproducts.toml: {row.id}.commodity: no commodity {row.commodity!r}"])
         byproducts[number] = (
-            *(getattr(row, name) for name in BYPRODUCT_NUMBERS), name_key(row.id), position[row.commodity],
+            *(getattr(row, name) for name in BYPRODUCT_NUMBERS),
+            name_key(row.id),
+            position[row.commodity],
             row.unit == "MWh",
         )
     return Catalogue(
-        sectors, commodity_rows, byproduct_rows, commodities, byproducts,
-        _intensity(byproduct_rows, "donors", sectors), _intensity(byproduct_rows, "receivers", sectors),
+        sectors,
+        commodity_rows,
+        byproduct_rows,
+        commodities,
+        byproducts,
+        _intensity(byproduct_rows, "donors", sectors),
+        _intensity(byproduct_rows, "receivers", sectors),
     )
 
 
@@ -218,7 +247,8 @@ def load_region(name: str) -> Region:
         f"{file.name}: {plant.name}: no {what} {value!r}"
         for plant in (*region.anchor, *region.utility)
         for what, value, known in (
-            ("municipality", plant.municipality, places), ("sector", plant.sector, sectors),
+            ("municipality", plant.municipality, places),
+            ("sector", plant.sector, sectors),
         )
         if value not in known
     ]

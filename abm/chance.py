@@ -64,7 +64,7 @@ _TO_53_BITS = np.uint64(11)
 
 
 @kernel
-def mix(value, word):  # type: ignore[no-untyped-def]
+def mix(value, word):
     """One round: fold the 64-bit `word` into `value`; not symmetric in the two."""
     z = (np.uint64(value) + _STEP) ^ np.uint64(word)
     z = (z ^ (z >> _SHIFT_1)) * _MIX_1
@@ -73,20 +73,20 @@ def mix(value, word):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def uniform(seed, event, key, occasion):  # type: ignore[no-untyped-def]
+def uniform(seed, event, key, occasion):
     """Uniform number in the open interval (0, 1)."""
     bits = mix(mix(mix(mix(np.uint64(0), seed), event), key), occasion)
     return (np.float64(bits >> _TO_53_BITS) + 0.5) * 2.0**-53
 
 
 @kernel
-def exponential(seed, event, key, occasion):  # type: ignore[no-untyped-def]
+def exponential(seed, event, key, occasion):
     """Exponential number with mean 1: the threshold of a clock."""
     return -math.log(uniform(seed, event, key, occasion))
 
 
 @kernel
-def normal(seed, event, key, occasion):  # type: ignore[no-untyped-def]
+def normal(seed, event, key, occasion):
     """Standard normal number (Box & Muller 1958): two uniforms of one name."""
     first = np.uint64(occasion) << np.uint64(1)
     radius = math.sqrt(-2.0 * math.log(uniform(seed, event, key, first)))

@@ -13,7 +13,7 @@ from abm.state import ACTIVE, NEGOTIATING, count_adopter, move
 
 
 @mechanism
-def duration(case, route, relief, maturity, rates):  # type: ignore[no-untyped-def]
+def duration(case, route, relief, maturity, rates):
     """Mean length of the talks, yr: longer with permits, shorter when carried and with active municipalities.
 
     `maturity` is the mean of the parties' municipalities.
@@ -23,7 +23,7 @@ def duration(case, route, relief, maturity, rates):  # type: ignore[no-untyped-d
 
 
 @mechanism
-def maturity_of(pair, world, state):  # type: ignore[no-untyped-def]
+def maturity_of(pair, world, state):
     """Mean maturity of the municipalities of the two parties."""
     donor = state.towns[world.participants[pair.supplier].municipality]
     user = state.towns[world.participants[pair.receiver].municipality]
@@ -31,7 +31,7 @@ def maturity_of(pair, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def conclude(e, quantity, world, state):  # type: ignore[no-untyped-def]
+def conclude(e, quantity, world, state):
     """The exchange starts: the rest of the cost is paid, quantities are bound."""
     pair, fixed, account = state.pairs[e], world.pairs[e], state.account[0]
     move(e, ACTIVE, state)
@@ -51,7 +51,7 @@ def conclude(e, quantity, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def step(t, p, world, state, rule: Any):  # type: ignore[no-untyped-def]
+def step(t, p, world, state, rule: Any):
     """Negotiating pairs in visiting order; those whose talks end are concluded or fail."""
     for e in state.moving[: state.centre[0].moving]:
         pair = state.pairs[e]

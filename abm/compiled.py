@@ -1,9 +1,9 @@
 """How the model's functions are compiled.
 
 `kernel` and `mechanism` are Numba's `njit` with the project's settings: cached on disk, without the interpreter's lock
-(so replicates run on threads), division by zero as in numpy. Numba decides whether a cached function is still valid by looking at
-the file of that function alone; a month calls mechanisms in other files, so here the stamp covers every source file
-of the model: change one, and all that was compiled from the old one is compiled anew.
+(so replicates run on threads), division by zero as in numpy. Numba decides whether a cached function is still valid by
+looking at the file of that function alone; a month calls mechanisms in other files, so here the stamp covers every
+source file of the model: change one, and all that was compiled from the old one is compiled anew.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ def source_stamp(folder: Path) -> str:
 
 
 STAMP = source_stamp(Path(__file__).parent)
-SETTINGS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
 def stamped(dispatcher: Any) -> Any:
@@ -38,13 +37,15 @@ def stamped(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def kernel(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Compile a module-level function at its first call, or load it from the disk cache.
+def _compile(function: Callable[Arguments, Result], *, allocates: bool) -> Callable[Arguments, Result]:
+    """`_nrt` (Numba's own memory) is always said outright: unsaid, a callee takes it over from its caller."""
+    njit: Any = numba.njit  # the option is not in Numba's published signature
+    return stamped(njit(cache=True, nogil=True, error_model="numpy", _nrt=allocates)(function))
 
-    `_nrt` is said outright, since a callee would otherwise take it over from a calling mechanism.
-    """
-    result: Callable[Arguments, Result] = stamped(numba.njit(_nrt=True, **SETTINGS)(function))
-    return result
+
+def kernel(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Compile a module-level function at its first call, or load it from the disk cache."""
+    return _compile(function, allocates=True)
 
 
 def mechanism(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -53,5 +54,4 @@ def mechanism(function: Callable[Arguments, Result]) -> Callable[Arguments, Resu
     Numba then counts no references: passing the forty arrays of world and state to a small function otherwise costs
     forty atomic increments, measured at six times the whole month. Making an array in it does not compile.
     """
-    result: Callable[Arguments, Result] = stamped(numba.njit(_nrt=False, **SETTINGS)(function))
-    return result
+    return _compile(function, allocates=False)

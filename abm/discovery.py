@@ -21,7 +21,7 @@ SAFETY = 1.0 - 1e-9  # a bound must not be late by a rounding error
 
 
 @kernel
-def search_weights(pairs, first, own, p):  # type: ignore[no-untyped-def]
+def search_weights(pairs, first, own, p):
     """Per pair the finds per unit of search of each party, and of a screening (record array)."""
     weight = np.zeros(pairs.size)
     for e in range(pairs.size):
@@ -42,13 +42,13 @@ def search_weights(pairs, first, own, p):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def searched(weight, donor, user):  # type: ignore[no-untyped-def]
+def searched(weight, donor, user):
     """Where the clock of own search of a pair stands."""
     return weight.supplier * donor.search + weight.receiver * user.search
 
 
 @mechanism
-def is_found(case, weight, donor, user, screening):  # type: ignore[no-untyped-def]
+def is_found(case, weight, donor, user, screening):
     """Whose clock has passed its threshold: SELF, BROKER or NOBODY."""
     if searched(weight, donor, user) >= case.self_target:
         return SELF
@@ -56,7 +56,7 @@ def is_found(case, weight, donor, user, screening):  # type: ignore[no-untyped-d
 
 
 @mechanism
-def months_to_wait(case, weight, donor, user, screening, fastest):  # type: ignore[no-untyped-def]
+def months_to_wait(case, weight, donor, user, screening, fastest):
     """Months in which a latent pair cannot be found, whatever happens; infinite if its clocks stand still.
 
     `fastest` bounds what a month adds to a participant's search; a month adds at most 1/12 to the screening.
@@ -67,7 +67,7 @@ def months_to_wait(case, weight, donor, user, screening, fastest):  # type: igno
 
 
 @mechanism
-def unlink(e, cases, calendar):  # type: ignore[no-untyped-def]
+def unlink(e, cases, calendar):
     """Take pair `e` out of the calendar."""
     case = cases[e]
     if case.due == NEVER_DUE:
@@ -82,7 +82,7 @@ def unlink(e, cases, calendar):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def put_due(e, month, cases, calendar):  # type: ignore[no-untyped-def]
+def put_due(e, month, cases, calendar):
     """Enter pair `e` in the calendar under `month`; beyond the last month it is not entered."""
     unlink(e, cases, calendar)
     if month >= calendar.size:
@@ -95,7 +95,7 @@ def put_due(e, month, cases, calendar):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def reschedule(e, t, world, state):  # type: ignore[no-untyped-def]
+def reschedule(e, t, world, state):
     """Enter latent pair `e` under the earliest month in which it can be found, its clocks standing as after `t`."""
     pair = world.pairs[e]
     donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
@@ -108,7 +108,7 @@ def reschedule(e, t, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def start_screening(e, t, world, state):  # type: ignore[no-untyped-def]
+def start_screening(e, t, world, state):
     """Latent pair `e` has two registered parties: its broker clock starts."""
     case = state.pairs[e]
     threshold = exponential(world.seed, chance.FOUND_BROKER, world.pairs[e].key, case.attempt)
@@ -118,7 +118,7 @@ def start_screening(e, t, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def become_latent(e, t, world, state):  # type: ignore[no-untyped-def]
+def become_latent(e, t, world, state):
     """Pair `e` can be found from now on; its clocks start anew."""
     case, pair = state.pairs[e], world.pairs[e]
     donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
@@ -133,7 +133,7 @@ def become_latent(e, t, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def rest(e, t, p, state):  # type: ignore[no-untyped-def]
+def rest(e, t, p, state):
     """Pair `e` is lost (forgotten, failed or ended) and cannot be found for a while."""
     pair = state.pairs[e]
     move(e, RESTING, state)
@@ -143,7 +143,7 @@ def rest(e, t, p, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def identify(e, found, t, world, state):  # type: ignore[no-untyped-def]
+def identify(e, found, t, world, state):
     """Latent pair `e` is found: both parties now know of it."""
     pair, fixed = state.pairs[e], world.pairs[e]
     unlink(e, state.pairs, state.calendar)
@@ -162,7 +162,7 @@ def identify(e, found, t, world, state):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def merge_found(state):  # type: ignore[no-untyped-def]
+def merge_found(state):
     """Bring the list of moving pairs up to date: those found come in, lost ones go, in visiting order."""
     centre = state.centre[0]
     kept = 0
@@ -185,7 +185,7 @@ def merge_found(state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def step(t, world, state):  # type: ignore[no-untyped-def]
+def step(t, world, state):
     """Look at the pairs that are due in month `t`; the others cannot be found yet."""
     screening = state.centre[0].screening
     e = state.calendar[t]

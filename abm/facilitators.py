@@ -16,7 +16,7 @@ MUNICIPAL = 3  # discount class of public value
 
 
 @mechanism
-def teach_and_meet(p, world, state):  # type: ignore[no-untyped-def]
+def teach_and_meet(p, world, state):
     """Knowledge and meeting place: trainings and attendances per participant so far."""
     centre, rates, fte = state.centre[0], p.facilitator, state.lever[0].fte
     covered = world.participants.size
@@ -25,7 +25,7 @@ def teach_and_meet(p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def influence(p, state):  # type: ignore[no-untyped-def]
+def influence(p, state):
     """Policy: regulatory relief for permits, up to a ceiling."""
     centre, rates = state.centre[0], p.facilitator
     won = rates.relief * rates.shares.policy * state.lever[0].fte / 12.0
@@ -33,7 +33,7 @@ def influence(p, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def screen(p, state):  # type: ignore[no-untyped-def]
+def screen(p, state):
     """Brokerage: screenings so far of each registered latent pair, at most one a year."""
     centre, rates = state.centre[0], p.facilitator
     if centre.candidates > 0:
@@ -42,7 +42,7 @@ def screen(p, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def _potential(i, world):  # type: ignore[no-untyped-def]
+def _potential(i, world):
     """Gross value of all that participant `i` could exchange, SEK/yr: what a needs analysis would show."""
     total = 0.0
     for e in world.own[world.first[i] : world.first[i + 1]]:
@@ -51,7 +51,7 @@ def _potential(i, world):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def _next_to_register(world, state):  # type: ignore[no-untyped-def]
+def _next_to_register(world, state):
     """The aware, unregistered participant with the largest potential, or -1. Registering makes nobody aware."""
     best, most = -1, 0.0
     for i in range(state.persons.size):
@@ -64,7 +64,7 @@ def _next_to_register(world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def register(t, p, world, state):  # type: ignore[no-untyped-def]
+def register(t, p, world, state):
     """Brokerage: register participants; pairs of two registered parties start to be screened."""
     centre, rates = state.centre[0], p.facilitator
     centre.register_hours += rates.registrations * rates.shares.brokerage * state.lever[0].fte / 12.0
@@ -82,7 +82,7 @@ def register(t, p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def public_value(e, p, world, state):  # type: ignore[no-untyped-def]
+def public_value(e, p, world, state):
     """Joint gain and carbon saving of a case over the horizon at the municipal rate, SEK."""
     pair = world.pairs[e]
     route = world.routes[pair.byproduct]
@@ -93,7 +93,7 @@ def public_value(e, p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def _best_case(p, world, state):  # type: ignore[no-untyped-def]
+def _best_case(p, world, state):
     """The identified pair not yet carried with the largest public value above its staff cost, or -1."""
     duration = annuity(world.rates[MUNICIPAL], p.closing.duration)
     best, most = -1, p.facilitator.cost / p.facilitator.cases * duration
@@ -106,7 +106,7 @@ def _best_case(p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def carry_cases(p, world, state):  # type: ignore[no-untyped-def]
+def carry_cases(p, world, state):
     """Process leadership: keep running cases, oldest first, and take the best new ones while there is time.
 
     The last place may be a fraction of one: that case gets a fraction of the support.
@@ -132,7 +132,7 @@ def carry_cases(p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def step(t, p, world, state):  # type: ignore[no-untyped-def]
+def step(t, p, world, state):
     """All the centre does in month `t`; nothing at zero staff."""
     teach_and_meet(p, world, state)
     influence(p, state)

@@ -27,6 +27,6 @@ def lever_paths(scenario: Scenario) -> np.ndarray:
 
 
 @mechanism
-def step(t, world, state):  # type: ignore[no-untyped-def]
+def step(t, world, state):
     """The levers of month `t` are in force."""
     state.lever[0] = world.levers[t]

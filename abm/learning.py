@@ -12,19 +12,19 @@ from abm.state import LATENT
 
 
 @mechanism
-def start_level(mean, spread, trait):  # type: ignore[no-untyped-def]
+def start_level(mean, spread, trait):
     """Own level at start: uniform around the mean."""
     return mean * (1.0 + spread * trait)
 
 
 @mechanism
-def drift(level, start, gain, decay):  # type: ignore[no-untyped-def]
+def drift(level, start, gain, decay):
     """One month of a level in 0..1: a share of what is missing is won, the rest falls back towards its start."""
     return level + gain * (1.0 - level) - decay / 12.0 * (level - start)
 
 
 @mechanism
-def awareness_hazard(town, near, like, rates):  # type: ignore[no-untyped-def]
+def awareness_hazard(town, near, like, rates):
     """Hazard of becoming aware, 1/yr: by itself, by the municipality's outreach, by adopters around.
 
     `near` and `like` are the shares of adopters in the own municipality and sector.
@@ -34,7 +34,7 @@ def awareness_hazard(town, near, like, rates):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def grow_aware(i, trainings, events, rates, world, state):  # type: ignore[no-untyped-def]
+def grow_aware(i, trainings, events, rates, world, state):
     """Advance the awareness clock of participant `i` by a month; has it passed its threshold?
 
     An attendance that makes aware with chance q adds -ln(1 - q): the same chance, on the same threshold.
@@ -50,7 +50,7 @@ def grow_aware(i, trainings, events, rates, world, state):  # type: ignore[no-un
 
 
 @mechanism
-def trainings_now(person, key, seed, so_far):  # type: ignore[no-untyped-def]
+def trainings_now(person, key, seed, so_far):
     """Trainings attended this month: the centre's integral has passed so many of the own thresholds."""
     before = person.trainings
     while so_far >= person.next_training:
@@ -60,7 +60,7 @@ def trainings_now(person, key, seed, so_far):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def events_now(person, key, seed, so_far):  # type: ignore[no-untyped-def]
+def events_now(person, key, seed, so_far):
     """Meeting-place events attended this month, likewise."""
     before = person.events
     while so_far >= person.next_event:
@@ -70,7 +70,7 @@ def events_now(person, key, seed, so_far):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def become_aware(i, t, world, state):  # type: ignore[no-untyped-def]
+def become_aware(i, t, world, state):
     """From now on participant `i` searches; its latent pairs may be found earlier than they were due."""
     state.persons[i].aware = True
     for e in world.own[world.first[i] : world.first[i + 1]]:
@@ -79,7 +79,7 @@ def become_aware(i, t, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def learn(person, fixed, trainings, events, p):  # type: ignore[no-untyped-def]
+def learn(person, fixed, trainings, events, p):
     """One month of knowledge and social capital."""
     rates, spread = p.learning, p.population.trait_spread
     lives = 1.0 if person.live > 0 else 0.0
@@ -94,7 +94,7 @@ def learn(person, fixed, trainings, events, p):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def step(t, p, world, state):  # type: ignore[no-untyped-def]
+def step(t, p, world, state):
     """Awareness, knowledge, social capital and the search done so far of every participant."""
     centre, rates = state.centre[0], p.discovery
     for i in range(state.persons.size):

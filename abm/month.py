@@ -24,7 +24,7 @@ from abm.compiled import mechanism
 
 
 @mechanism
-def month(t, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
+def month(t, p, world, state, rule: Any, rows):
     """Advance `state` by month `t`, counted from the start of the spin-up."""
     prices.step(t, world, state)
     interventions.step(t, world, state)
@@ -39,7 +39,7 @@ def month(t, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def months(first, last, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
+def months(first, last, p, world, state, rule: Any, rows):
     """Months `first` to `last` (excluded)."""
     for t in range(first, last):
         month(t, p, world, state, rule, rows)

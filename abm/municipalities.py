@@ -16,7 +16,7 @@ FIRST_ELECTION = 8
 
 
 @mechanism
-def up_hazard(m, active, policy, p, world, state):  # type: ignore[no-untyped-def]
+def up_hazard(m, active, policy, p, world, state):
     """Hazard of one step up of municipality `m`, 1/yr; `active` share of active ones, `policy` steps per year."""
     rates, town = p.municipalities, state.towns[m]
     examples = town.exchanges / (town.exchanges + rates.half_examples)
@@ -27,7 +27,7 @@ def up_hazard(m, active, policy, p, world, state):  # type: ignore[no-untyped-de
 
 
 @mechanism
-def _election(m, occasion, p, world, state):  # type: ignore[no-untyped-def]
+def _election(m, occasion, p, world, state):
     """One step down, unless local exchanges speak for going on."""
     town = state.towns[m]
     protection = town.exchanges / (town.exchanges + p.municipalities.half_examples)
@@ -38,7 +38,7 @@ def _election(m, occasion, p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def _next_step(m, world, state):  # type: ignore[no-untyped-def]
+def _next_step(m, world, state):
     town = state.towns[m]
     town.steps += 1
     town.clock = 0.0
@@ -46,7 +46,7 @@ def _next_step(m, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def step(t, p, world, state):  # type: ignore[no-untyped-def]
+def step(t, p, world, state):
     """Maturity of all municipalities, on last month's exchanges and savings."""
     month = t - world.spin_up
     if month < 0:

@@ -59,7 +59,9 @@ INDICATORS: tuple[Indicator, ...] = (
     Indicator("investment", "MSEK", "investment paid by the parties since month 0"),
     Indicator("cofinance", "MSEK", "investment paid by public funds that the centre found since month 0"),
     Indicator("public_cost", "MSEK", "staff cost of the centre and co-finance since month 0"),
-    Indicator("cost_per_tonne", "SEK/t CO2e", "public cost over emissions avoided since month 0, all exchanges (gross)"),
+    Indicator(
+        "cost_per_tonne", "SEK/t CO2e", "public cost over emissions avoided since month 0, all exchanges (gross)"
+    ),
     Indicator("aware", "share", "participants aware of by-product exchange"),
     Indicator("knowledge", "0..1", "mean knowledge of participants"),
     Indicator("social_capital", "0..1", "mean social capital of participants"),
@@ -102,13 +104,13 @@ def empty_rows(months: int, groups: int) -> Rows:
 
 
 @mechanism
-def share(part, whole):  # type: ignore[no-untyped-def]
+def share(part, whole):
     """part/whole, 0 where there is nothing."""
     return part / whole if whole > 0 else 0.0
 
 
 @mechanism
-def observe_people(world, state, row):  # type: ignore[no-untyped-def]
+def observe_people(world, state, row):
     """Adoption, awareness, knowledge and social capital."""
     adopters, firm_adopters, firms, aware = 0, 0, 0, 0
     knowledge, social = 0.0, 0.0
@@ -129,7 +131,7 @@ def observe_people(world, state, row):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def observe_exchanges(p, world, state, row):  # type: ignore[no-untyped-def]
+def observe_exchanges(p, world, state, row):
     """Flows of live exchanges: quantities, raw material, carbon, money."""
     row.tonnes, row.heat, row.virgin_avoided, row.moved_up = 0.0, 0.0, 0.0, 0.0
     row.imports_avoided, row.carbon_rate, row.saving_rate, row.cross_sector = 0.0, 0.0, 0.0, 0.0
@@ -156,7 +158,7 @@ def observe_exchanges(p, world, state, row):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def _root(parent, i):  # type: ignore[no-untyped-def]
+def _root(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -164,7 +166,7 @@ def _root(parent, i):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def observe_network(world, state, row):  # type: ignore[no-untyped-def]
+def observe_network(world, state, row):
     """Median distance, connected groups and mean degree of live exchanges."""
     parent = np.arange(state.persons.size)
     distance = np.zeros(state.stages[ACTIVE])
@@ -185,7 +187,7 @@ def observe_network(world, state, row):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def observe_account(state, row):  # type: ignore[no-untyped-def]
+def observe_account(state, row):
     """Sums since month 0, and the pairs in each stage."""
     account, stages = state.account[0], state.stages
     row.exchanges, row.identified, row.negotiating = stages[ACTIVE], stages[IDENTIFIED], stages[NEGOTIATING]
@@ -204,7 +206,7 @@ def observe_account(state, row):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def observe_centre(p, world, state, row):  # type: ignore[no-untyped-def]
+def observe_centre(p, world, state, row):
     """The centre's work, municipal maturity, prices."""
     centre = state.centre[0]
     row.registered, row.relief, row.caseload = centre.registered, centre.relief, 0.0
@@ -221,7 +223,7 @@ def observe_centre(p, world, state, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def observe_groups(world, state, groups):  # type: ignore[no-untyped-def]
+def observe_groups(world, state, groups):
     """Adoption by size class, municipal maturity, municipality and sector, in the order of `group_names`."""
     sizes, towns = state.adopters_of_size.size, state.towns.size
     by_maturity, members = np.zeros(3), np.zeros(3)
@@ -239,7 +241,7 @@ def observe_groups(world, state, groups):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def step(t, p, world, state, rows):  # type: ignore[no-untyped-def]
+def step(t, p, world, state, rows):
     """Write the row of month `t`; nothing is observed during the spin-up."""
     month = t - world.spin_up
     if month < 0:

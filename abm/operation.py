@@ -9,7 +9,7 @@ from abm.worth import enforcement, friction, margin, net_saving, trust, value_sh
 
 
 @mechanism
-def operate(e, p, world, state):  # type: ignore[no-untyped-def]
+def operate(e, p, world, state):
     """One month of exchange `e`: book saving and carbon; is a party losing?"""
     case, pair, account = state.pairs[e], world.pairs[e], state.account[0]
     route = world.routes[pair.byproduct]
@@ -29,13 +29,13 @@ def operate(e, p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def end_hazard(pair, donor, user, p):  # type: ignore[no-untyped-def]
+def end_hazard(pair, donor, user, p):
     """Hazard of an ending by process change, 1/yr, lower with trust."""
     return p.operation.end_rate * (1.0 - p.operation.trust_cut * trust(pair, donor, user, p.transaction))
 
 
 @mechanism
-def end(e, t, p, world, state):  # type: ignore[no-untyped-def]
+def end(e, t, p, world, state):
     """The exchange ends: quantities are free again, and both parties lose some social capital."""
     pair, fixed = state.pairs[e], world.pairs[e]
     for i in (fixed.supplier, fixed.receiver):
@@ -49,7 +49,7 @@ def end(e, t, p, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def step(t, p, world, state):  # type: ignore[no-untyped-def]
+def step(t, p, world, state):
     """Live exchanges in visiting order."""
     for m in range(state.towns.size):
         state.towns[m].saving = 0.0

@@ -26,10 +26,20 @@ LANDFILL_TAX_TODAY = float(BY_NAME["worth.landfill_tax"].default)
 
 OPPORTUNITY = np.dtype(
     [
-        ("key", "u8"), ("distance", "f8"), ("fit", "f8"), ("split", "f8"), ("value", "f8"),
-        ("supplier", "i4"), ("receiver", "i4"), ("supply", "i4"), ("demand", "i4"), ("byproduct", "i4"),
-        ("cross", "?"), ("neighbours", "?"),
-    ], align=True,
+        ("key", "u8"),
+        ("distance", "f8"),
+        ("fit", "f8"),
+        ("split", "f8"),
+        ("value", "f8"),
+        ("supplier", "i4"),
+        ("receiver", "i4"),
+        ("supply", "i4"),
+        ("demand", "i4"),
+        ("byproduct", "i4"),
+        ("cross", "?"),
+        ("neighbours", "?"),
+    ],
+    align=True,
 )
 OPPORTUNITY_TYPE = OPPORTUNITY
 
@@ -65,8 +75,9 @@ def _within_reach(population: Population, byproduct: int, reach: float, most: in
     tree = KDTree(sphere(receivers["lat"], receivers["lon"]))
     chord = 2.0 * math.sin(min(reach / EARTH_RADIUS, math.pi) / 2.0)
     nearest = min(most + 1, demands.size)  # one more, since a plant may find itself
-    chords, found = tree.query(
-        sphere(donors["lat"], donors["lon"]), k=np.arange(1, nearest + 1), distance_upper_bound=chord
+    chords, found = map(
+        np.asarray,
+        tree.query(sphere(donors["lat"], donors["lon"]), k=np.arange(1, nearest + 1), distance_upper_bound=chord),
     )
     donor, _ = np.nonzero(found < demands.size)
     hit = found < demands.size
@@ -74,7 +85,7 @@ def _within_reach(population: Population, byproduct: int, reach: float, most: in
 
 
 @kernel
-def _keep(seed, pairs, population, byproducts, commodities, p):  # type: ignore[no-untyped-def]
+def _keep(seed, pairs, population, byproducts, commodities, p):
     """Fill in the candidates' draws and values; return which of them are opportunities."""
     participants, supplies, demands = population
     kept = np.zeros(pairs.size, np.bool_)
@@ -104,7 +115,7 @@ def _keep(seed, pairs, population, byproducts, commodities, p):  # type: ignore[
 
 
 @kernel
-def _visit_order(seed, pairs):  # type: ignore[no-untyped-def]
+def _visit_order(seed, pairs):
     rank = np.zeros(pairs.size)
     for e in range(pairs.size):
         rank[e] = uniform(seed, chance.VISIT_ORDER, pairs[e].key, 0)

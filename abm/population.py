@@ -13,7 +13,7 @@ import numpy as np
 
 from abm import chance
 from abm.catalogue import Catalogue, Region, catalogue
-from abm.chance import exponential, mix, name_key, normal, uniform
+from abm.chance import mix, name_key, normal, uniform
 from abm.compiled import kernel
 from abm.scenario import Scenario
 
@@ -25,11 +25,22 @@ DISCOUNT_CLASSES = 3  # of firms: low, middle, high; municipal utilities are cla
 
 PARTICIPANT = np.dtype(
     [
-        ("key", "u8"), ("lat", "f8"), ("lon", "f8"), ("employees", "f8"),
-        ("trait_risk", "f8"), ("trait_knowledge", "f8"), ("trait_social", "f8"), ("trait_payback", "f8"),
-        ("municipality", "i4"), ("sector", "i4"), ("nace2", "i4"), ("size", "i4"), ("discount_class", "i4"),
+        ("key", "u8"),
+        ("lat", "f8"),
+        ("lon", "f8"),
+        ("employees", "f8"),
+        ("trait_risk", "f8"),
+        ("trait_knowledge", "f8"),
+        ("trait_social", "f8"),
+        ("trait_payback", "f8"),
+        ("municipality", "i4"),
+        ("sector", "i4"),
+        ("nace2", "i4"),
+        ("size", "i4"),
+        ("discount_class", "i4"),
         ("firm", "?"),
-    ], align=True,
+    ],
+    align=True,
 )
 STREAM = np.dtype([("quantity", "f8"), ("owner", "i4"), ("byproduct", "i4")], align=True)
 
@@ -45,18 +56,18 @@ class Population:
 
 
 @kernel
-def truncated_pareto(u, least, most, exponent):  # type: ignore[no-untyped-def]
+def truncated_pareto(u, least, most, exponent):
     """Size with tail `exponent` between `least` and `most` at probability `u`."""
     return least * (1.0 - u * (1.0 - (least / most) ** exponent)) ** (-1.0 / exponent)
 
 
 @kernel
-def _pick(cumulated, u):  # type: ignore[no-untyped-def]
+def _pick(cumulated, u):
     return min(np.searchsorted(cumulated, u * cumulated[-1], side="right"), cumulated.size - 1)
 
 
 @kernel
-def _draw_firm(person, seed, table, p):  # type: ignore[no-untyped-def]
+def _draw_firm(person, seed, table, p):
     """Sector, size and place of a firm that the region does not name."""
     shares, smallest, rural, places, population, land = table
     person.sector = _pick(shares, uniform(seed, chance.SECTOR, person.key, 0))
@@ -72,7 +83,7 @@ def _draw_firm(person, seed, table, p):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _draw_traits(person, seed):  # type: ignore[no-untyped-def]
+def _draw_traits(person, seed):
     person.trait_risk = 2.0 * uniform(seed, chance.TRAIT, person.key, 0) - 1.0
     person.trait_knowledge = 2.0 * uniform(seed, chance.TRAIT, person.key, 1) - 1.0
     person.trait_social = 2.0 * uniform(seed, chance.TRAIT, person.key, 2) - 1.0
@@ -87,7 +98,7 @@ def _draw_traits(person, seed):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def draw_participants(seed, participants, n_anchors, table, p):  # type: ignore[no-untyped-def]
+def draw_participants(seed, participants, n_anchors, table, p):
     """Fill in what is drawn: whole firms after the anchors, traits for all."""
     for i in range(participants.size):
         person = participants[i]
@@ -98,7 +109,7 @@ def draw_participants(seed, participants, n_anchors, table, p):  # type: ignore[
 
 
 @kernel
-def draw_streams(seed, participants, intensity, keys, events, p):  # type: ignore[no-untyped-def]
+def draw_streams(seed, participants, intensity, keys, events, p):
     """Streams of one side (`events`: has it, its size): owner, by-product and units a year, by participant."""
     streams = np.zeros(participants.size * 4, STREAM)
     count = 0
@@ -118,9 +129,6 @@ def draw_streams(seed, participants, intensity, keys, events, p):  # type: ignor
             streams[count].quantity = mean * size
             count += 1
     return streams[:count].copy()
-
-
-
 
 
 def _named(region: Region, table: Catalogue, firms: int) -> tuple[np.ndarray, dict[int, str]]:

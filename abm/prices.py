@@ -20,12 +20,14 @@ from abm.compiled import kernel
 HALF_YEAR_STEP = 0.5  # years between the points of the value sum: error below 0.8 % against monthly sums
 LONG = 4000  # terms at which the slowest jump memory of a reverting price has died out
 
-PROCESS = np.dtype([(name, "f8") for name in ("price", "a", "s", "chance", "jump", "loading", "mean", "effective")]
-                   + [("key", "u8")], align=True)
+PROCESS = np.dtype(
+    [(name, "f8") for name in ("price", "a", "s", "chance", "jump", "loading", "mean", "effective")] + [("key", "u8")],
+    align=True,
+)
 
 
 @kernel
-def jump_sum(process, months):  # type: ignore[no-untyped-def]
+def jump_sum(process, months):
     """Log of the mean growth that possible jumps of the last `months` months add, until their memory dies out."""
     total = 0.0
     memory = 1.0
@@ -38,7 +40,7 @@ def jump_sum(process, months):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def processes(commodities, p, horizon):  # type: ignore[no-untyped-def]
+def processes(commodities, p, horizon):
     """The monthly process of each commodity at the scenario's volatility and half-life (record array).
 
     An infinite half-life gives a = 1, a random walk; `mean` is then what each month adds to the correction m.
@@ -62,13 +64,13 @@ def processes(commodities, p, horizon):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def correction(process, t):  # type: ignore[no-untyped-def]
+def correction(process, t):
     """m: what is taken off the log price so that the mean price in month `t` is the long-run price."""
     return process.mean if process.a < 1.0 else (t + 1) * process.mean
 
 
 @kernel
-def _start(seed, process):  # type: ignore[no-untyped-def]
+def _start(seed, process):
     """A draw from the stationary law: the diffusive part at once, the jumps of the past one by one."""
     if process.a == 1.0:
         return 0.0
@@ -82,7 +84,7 @@ def _start(seed, process):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def deviations(seed, process, months):  # type: ignore[no-untyped-def]
+def deviations(seed, process, months):
     """Log deviation x of each month, shape (months, commodities)."""
     x = np.zeros((months, process.size))
     for k in range(process.size):
@@ -100,22 +102,22 @@ def deviations(seed, process, months):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def annuity(rate, horizon):  # type: ignore[no-untyped-def]
+def annuity(rate, horizon):
     """Value of 1 SEK a year over `horizon` years at `rate` (yr)."""
     return (1.0 - math.exp(-rate * horizon)) / rate
 
 
 @kernel
-def _growth(process, months):  # type: ignore[no-untyped-def]
+def _growth(process, months):
     """c_h: log of the mean growth in `months` from shocks not yet drawn (a reverting price)."""
     diffusion = process.s**2 * (1.0 - process.a ** (2 * months)) / (2.0 * (1.0 - process.a**2))
     return diffusion + jump_sum(process, months)
 
 
 @kernel
-def _weights(rates, horizon):  # type: ignore[no-untyped-def]
+def _weights(rates, horizon):
     """Discount weights of the sum, shape (points, classes), years."""
-    points = int(round(horizon / HALF_YEAR_STEP))
+    points = round(horizon / HALF_YEAR_STEP)
     weights = np.zeros((points, rates.size))
     for h in range(points):
         for c in range(rates.size):
@@ -124,7 +126,7 @@ def _weights(rates, horizon):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def unit_values(x, process, rates, horizon, reverting):  # type: ignore[no-untyped-def]
+def unit_values(x, process, rates, horizon, reverting):
     """Value of one unit a year over the horizon, SEK yr/unit, shape (months, commodities, discount classes).
 
     The sum over expected prices at 0.25, 0.75, ... years. Without `reverting` today's price is taken for ever.
@@ -136,7 +138,7 @@ def unit_values(x, process, rates, horizon, reverting):  # type: ignore[no-untyp
         looks_back = reverting and one.a < 1.0
         decay, growth = np.zeros(weights.shape[0]), np.zeros(weights.shape[0])
         for h in range(weights.shape[0] if looks_back else 0):
-            months = int(round(12.0 * (h + 0.5) * HALF_YEAR_STEP))
+            months = round(12.0 * (h + 0.5) * HALF_YEAR_STEP)
             decay[h], growth[h] = one.a**months, _growth(one, months)
         for t in range(x.shape[0]):
             today = math.exp(x[t, k] - correction(one, t))
@@ -148,7 +150,7 @@ def unit_values(x, process, rates, horizon, reverting):  # type: ignore[no-untyp
 
 
 @kernel
-def levels(x, process):  # type: ignore[no-untyped-def]
+def levels(x, process):
     """Price of each month, SEK/unit, shape (months, commodities)."""
     result = np.zeros(x.shape)
     for t in range(x.shape[0]):
@@ -164,7 +166,7 @@ def discount_rates(p: Any) -> np.ndarray:
 
 
 @kernel
-def step(t, world, state):  # type: ignore[no-untyped-def]
+def step(t, world, state):
     """Prices of month `t` become today's."""
     state.price[:] = world.price[t]
     state.unit_value[:] = world.unit_value[t]

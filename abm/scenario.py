@@ -126,7 +126,7 @@ def _read_file(file: Path) -> tuple[str, dict[str, Any]]:
     if not re.fullmatch(r"\w[\w .-]*", str(content.get("name", file.stem))):
         errors.append(f"{file}: name: letters, digits, space, point and hyphen only")
     if not isinstance(content.get("region"), str):
-        errors.append(f"{file}: region = \"...\" is missing; known: {', '.join(region_names())}")
+        errors.append(f'{file}: region = "..." is missing; known: {", ".join(region_names())}')
     if errors:
         raise ScenarioError(errors)
     return content["region"], content

@@ -24,7 +24,18 @@ from abm.prices import annuity, deviations, discount_rates, levels, processes, u
 from abm.rules import PROSPECT, compiled
 from abm.scenario import Scenario
 from abm.state import (
-    ACCOUNT, ACTIVE, CENTRE, DEAL, NEVER_DUE, PAIR, PERSON, RESTING, STAGES, TOWN, State, World,
+    ACCOUNT,
+    ACTIVE,
+    CENTRE,
+    DEAL,
+    NEVER_DUE,
+    PAIR,
+    PERSON,
+    RESTING,
+    STAGES,
+    TOWN,
+    State,
+    World,
 )
 
 if TYPE_CHECKING:
@@ -119,7 +130,7 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
 
 
 @kernel
-def start(p, world, state):  # type: ignore[no-untyped-def]
+def start(p, world, state):
     """Fill in the state before the first month: thresholds, traits at their start, every pair latent."""
     for m in range(state.towns.size):
         state.towns[m].maturity = world.maturity[m]
@@ -173,9 +184,16 @@ def _network(world: World, state: State, names: dict[int, str]) -> Network:
     people, live = world.participants, np.flatnonzero(state.pairs["stage"] == ACTIVE)
     pairs = world.pairs[live]
     return Network(
-        lat=people["lat"], lon=people["lon"], sector=people["sector"], municipality=people["municipality"], names=names,
-        supplier=pairs["supplier"], receiver=pairs["receiver"], byproduct=pairs["byproduct"],
-        quantity=state.pairs["quantity"][live], brokered=state.pairs["found"][live] == 2,
+        lat=people["lat"],
+        lon=people["lon"],
+        sector=people["sector"],
+        municipality=people["municipality"],
+        names=names,
+        supplier=pairs["supplier"],
+        receiver=pairs["receiver"],
+        byproduct=pairs["byproduct"],
+        quantity=state.pairs["quantity"][live],
+        brokered=state.pairs["found"][live] == 2,
     )
 
 

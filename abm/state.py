@@ -24,34 +24,94 @@ PASSIVE, EXPLORING, ACTIVE_MUNICIPALITY = range(3)
 
 PERSON = np.dtype(
     [
-        ("aware_clock", "f8"), ("aware_threshold", "f8"), ("knowledge", "f8"), ("social", "f8"), ("search", "f8"),
-        ("next_training", "f8"), ("next_event", "f8"), ("trainings", "i4"), ("events", "i4"), ("agreements", "i4"),
-        ("talks", "i4"), ("live", "i4"), ("aware", "?"), ("registered", "?"),
-    ], align=True,
+        ("aware_clock", "f8"),
+        ("aware_threshold", "f8"),
+        ("knowledge", "f8"),
+        ("social", "f8"),
+        ("search", "f8"),
+        ("next_training", "f8"),
+        ("next_event", "f8"),
+        ("trainings", "i4"),
+        ("events", "i4"),
+        ("agreements", "i4"),
+        ("talks", "i4"),
+        ("live", "i4"),
+        ("aware", "?"),
+        ("registered", "?"),
+    ],
+    align=True,
 )
 PAIR = np.dtype(
     [
-        ("self_target", "f8"), ("broker_target", "f8"), ("clock", "f8"), ("threshold", "f8"), ("quantity", "f8"),
-        ("support", "f8"), ("attempt", "i4"), ("due", "i4"), ("next", "i4"), ("previous", "i4"), ("look", "i4"),
-        ("losing", "i4"), ("stage", "u1"), ("found", "u1"),
-    ], align=True,
+        ("self_target", "f8"),
+        ("broker_target", "f8"),
+        ("clock", "f8"),
+        ("threshold", "f8"),
+        ("quantity", "f8"),
+        ("support", "f8"),
+        ("attempt", "i4"),
+        ("due", "i4"),
+        ("next", "i4"),
+        ("previous", "i4"),
+        ("look", "i4"),
+        ("losing", "i4"),
+        ("stage", "u1"),
+        ("found", "u1"),
+    ],
+    align=True,
 )
 SEARCH = np.dtype([("supplier", "f8"), ("receiver", "f8"), ("broker", "f8")], align=True)
 TOWN = np.dtype(
-    [("clock", "f8"), ("threshold", "f8"), ("saving", "f8"), ("maturity", "i4"), ("steps", "i4"), ("adopters", "i4"),
-     ("exchanges", "i4")], align=True,
+    [
+        ("clock", "f8"),
+        ("threshold", "f8"),
+        ("saving", "f8"),
+        ("maturity", "i4"),
+        ("steps", "i4"),
+        ("adopters", "i4"),
+        ("exchanges", "i4"),
+    ],
+    align=True,
 )
 CENTRE = np.dtype(
-    [("training", "f8"), ("event", "f8"), ("screening", "f8"), ("relief", "f8"), ("register_hours", "f8"),
-     ("registered", "i8"), ("candidates", "i8"), ("cases", "i8"), ("moving", "i8"), ("found", "i8")], align=True,
+    [
+        ("training", "f8"),
+        ("event", "f8"),
+        ("screening", "f8"),
+        ("relief", "f8"),
+        ("register_hours", "f8"),
+        ("registered", "i8"),
+        ("candidates", "i8"),
+        ("cases", "i8"),
+        ("moving", "i8"),
+        ("found", "i8"),
+    ],
+    align=True,
 )
 # Sums since month 0: finds and endings in counts, money in SEK, carbon in t CO2e
 ACCOUNT = np.dtype(
-    [(name, "f8") for name in (
-        "found_self", "found_broker", "forgotten", "talks", "started", "failed", "ended_loss", "ended_process",
-        "transaction_firms", "transaction_utilities", "investment", "cofinance", "centre_cost", "saving", "carbon",
-        "enforcement",
-    )], align=True,
+    [
+        (name, "f8")
+        for name in (
+            "found_self",
+            "found_broker",
+            "forgotten",
+            "talks",
+            "started",
+            "failed",
+            "ended_loss",
+            "ended_process",
+            "transaction_firms",
+            "transaction_utilities",
+            "investment",
+            "cofinance",
+            "centre_cost",
+            "saving",
+            "carbon",
+            "enforcement",
+        )
+    ],
+    align=True,
 )
 DEAL = np.dtype([("first_cost", "f8"), ("last_cost", "f8"), ("investment", "f8"), ("cofinance", "f8")], align=True)
 
@@ -113,7 +173,7 @@ class State(NamedTuple):
 
 
 @mechanism
-def move(e, stage, state):  # type: ignore[no-untyped-def]
+def move(e, stage, state):
     """Put pair `e` into `stage` and keep count."""
     pair = state.pairs[e]
     state.stages[pair.stage] -= 1
@@ -122,7 +182,7 @@ def move(e, stage, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def count_adopter(i, change, world, state):  # type: ignore[no-untyped-def]
+def count_adopter(i, change, world, state):
     """Participant `i` gains (+1) or loses (-1) a live exchange; an adopter has at least one."""
     person, fixed = state.persons[i], world.participants[i]
     person.live += change
@@ -135,7 +195,7 @@ def count_adopter(i, change, world, state):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def other(e, i, world):  # type: ignore[no-untyped-def]
+def other(e, i, world):
     """The party of pair `e` that is not `i`."""
     pair = world.pairs[e]
     return pair.receiver if pair.supplier == i else pair.supplier

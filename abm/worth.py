@@ -12,13 +12,13 @@ TRUCK = 0.077  # kg CO2e per tonne-km, articulated truck above 33 t (UK DEFRA 20
 
 
 @mechanism
-def net_saving(pair, route):  # type: ignore[no-untyped-def]
+def net_saving(pair, route):
     """Emissions avoided per unit, transport taken off, t CO2e."""
     return (route.emission_saving - TRUCK * route.mass * pair.distance) / 1000.0
 
 
 @mechanism
-def unpriced_margin(pair, route, lever):  # type: ignore[no-untyped-def]
+def unpriced_margin(pair, route, lever):
     """Joint gain per unit that does not move with the raw-material price, SEK: disposal and carbon less costs."""
     disposal = route.gate_fee + route.landfill_share * lever.landfill_tax
     carbon = lever.carbon_price * net_saving(pair, route)
@@ -26,13 +26,13 @@ def unpriced_margin(pair, route, lever):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def margin(pair, route, price, lever):  # type: ignore[no-untyped-def]
+def margin(pair, route, price, lever):
     """b: joint gain per unit at raw-material price `price`, SEK."""
     return route.substitution * pair.fit * price + unpriced_margin(pair, route, lever)
 
 
 @mechanism
-def value_share(case, pair, side, spread):  # type: ignore[no-untyped-def]
+def value_share(case, pair, side, spread):
     """Omega: share of the joint gain that goes to the supplier (side 0) or the receiver (side 1)."""
     omega = 0.5
     if case.found != BROKER:  # a broker splits fairly
@@ -41,7 +41,7 @@ def value_share(case, pair, side, spread):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def trust(pair, donor, user, rates):  # type: ignore[no-untyped-def]
+def trust(pair, donor, user, rates):
     """Trust between the parties, 0..1: common social capital, and being neighbours."""
     strangers = 1.0 - donor.social * user.social
     if pair.neighbours:
@@ -50,14 +50,14 @@ def trust(pair, donor, user, rates):  # type: ignore[no-untyped-def]
 
 
 @mechanism
-def friction(pair, donor, user, rates):  # type: ignore[no-untyped-def]
+def friction(pair, donor, user, rates):
     """What sector distance adds to, and trust takes off, bargaining and enforcement."""
     surcharge = rates.cross_surcharge if pair.cross else 0.0
     return (1.0 + surcharge) * (1.0 - rates.trust_cut * trust(pair, donor, user, rates))
 
 
 @mechanism
-def transaction_cost(case, person, rub, permit, rates):  # type: ignore[no-untyped-def]
+def transaction_cost(case, person, rub, permit, rates):
     """Transaction cost of one party, SEK: what is sunk when talks start, and what is left for the closing.
 
     `rub` is `friction`, `permit` the effort after relief and municipal help.
@@ -69,6 +69,6 @@ def transaction_cost(case, person, rub, permit, rates):  # type: ignore[no-untyp
 
 
 @mechanism
-def enforcement(rub, rates):  # type: ignore[no-untyped-def]
+def enforcement(rub, rates):
     """Yearly cost of watching over an agreement, per party, SEK/yr."""
     return rates.wage * rates.multiplier * rates.enforce_hours * rub

@@ -28,7 +28,10 @@ UNITS = {indicator.name: indicator.unit for indicator in INDICATORS}
 
 @dataclass(frozen=True)
 class Difference:
-    """Effect on one indicator: with minus without, at the horizon. `pairing_gain` is None where nothing varies."""
+    """Effect on one indicator: with minus without, at the horizon.
+
+    The interval is nan for a single pair; `pairing_gain` is None where nothing varies.
+    """
 
     unit: str
     without: float
@@ -42,7 +45,8 @@ class Difference:
 
     def as_dict(self) -> dict[str, Any]:
         """As printed by `effect --json`."""
-        return {("with" if name == "with_" else name): value for name, value in asdict(self).items()}
+        values = {("with" if name == "with_" else name): value for name, value in asdict(self).items()}
+        return {name: None if value != value else value for name, value in values.items()}  # nan is not JSON
 
 
 @dataclass(frozen=True)
@@ -183,13 +187,9 @@ def run_arms(
 ) -> Arms:
     """Run all arms on the same replicates. They may differ in the centre's parameters only."""
     scenarios = list(arms.values())
-    runs = run_all(
-        partial(_values, scenarios), replicate_seeds(seed, replicates), workers=workers, progress=progress
-    )
+    runs = run_all(partial(_values, scenarios), replicate_seeds(seed, replicates), workers=workers, progress=progress)
     values = np.array([[run[arm].values for run in runs] for arm in range(len(scenarios))])
-    return Arms(
-        scenarios[-1], seed, tuple(arms), column_names(scenarios[0]), values, tuple(runs[0])
-    )
+    return Arms(scenarios[-1], seed, tuple(arms), column_names(scenarios[0]), values, tuple(runs[0]))
 
 
 def effect_of(arms: Arms, scenario: Scenario) -> PairedEffect:
@@ -212,6 +212,9 @@ def paired_effect(
     """With and without the centre on `replicates` pairs of runs; mean, interval and pairing gain per indicator."""
     arms = run_arms(
         {WITHOUT: without_centre(scenario), WITH: scenario},
-        replicates=replicates, seed=seed, workers=workers, progress=progress,
+        replicates=replicates,
+        seed=seed,
+        workers=workers,
+        progress=progress,
     )
     return effect_of(arms, scenario)

@@ -18,7 +18,9 @@ REPLICATE = name_key("replicate")
 
 def replicate_seeds(seed: int, replicates: int) -> list[int]:
     """Seeds of the replicates of one experiment, unrelated between experiments of neighbouring seeds."""
-    return [int(mix(mix(REPLICATE, np.uint64(seed)), np.uint64(number)) >> np.uint64(1)) for number in range(replicates)]
+    return [
+        int(mix(mix(REPLICATE, np.uint64(seed)), np.uint64(number)) >> np.uint64(1)) for number in range(replicates)
+    ]
 
 
 def default_workers() -> int:

@@ -24,13 +24,16 @@ def trajectory_frame(trajectories: list[Trajectory]) -> pd.DataFrame:
 
 
 def write_trajectories(
-    scenario: Scenario, folder: Path, *, replicates: int, seed: int, workers: int | None = None,
+    scenario: Scenario,
+    folder: Path,
+    *,
+    replicates: int,
+    seed: int,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Run the replicates and write `trajectories.parquet` and `manifest.json`; returns the former's path."""
-    runs = run_all(
-        partial(simulate, scenario), replicate_seeds(seed, replicates), workers=workers, progress=progress
-    )
+    runs = run_all(partial(simulate, scenario), replicate_seeds(seed, replicates), workers=workers, progress=progress)
     file = folder / "trajectories.parquet"
     write_parquet(file, trajectory_frame(runs))
     write_json(folder / "manifest.json", manifest(scenario, seed=seed, replicates=replicates))

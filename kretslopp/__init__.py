@@ -29,7 +29,13 @@ _HOME = {
 }
 
 __all__ = [
-    "PairedEffect", "Scenario", "ScenarioError", "Trajectory", "load_scenario", "paired_effect", "simulate",
+    "PairedEffect",
+    "Scenario",
+    "ScenarioError",
+    "Trajectory",
+    "load_scenario",
+    "paired_effect",
+    "simulate",
 ]
 
 

@@ -66,14 +66,20 @@ def _folder(out: Path | None, scenario: Scenario) -> Path:
 
 @app.command()
 def study(
-    region: Region, replicates: Replicates = 100, months: Months = None, seed: Seed = 1, settings: Set = None,
-    out: Out = None, workers: Workers = None,
+    region: Region,
+    replicates: Replicates = 100,
+    months: Months = None,
+    seed: Seed = 1,
+    settings: Set = None,
+    out: Out = None,
+    workers: Workers = None,
 ) -> None:
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""
     scenario = _scenario(region, settings, months)
     folder = _folder(out, scenario)
-    from kretslopp.progress import Reporter
     from results.study import make_study
+
+    from kretslopp.progress import Reporter
 
     with Reporter("runs on each seed", replicates) as reporter:
         text = make_study(scenario, folder, replicates=replicates, seed=seed, workers=workers, progress=reporter.update)
@@ -83,8 +89,13 @@ def study(
 
 @app.command()
 def run(
-    region: Region, replicates: Replicates = 1, months: Months = None, seed: Seed = 1, settings: Set = None,
-    out: Out = None, workers: Workers = None,
+    region: Region,
+    replicates: Replicates = 1,
+    months: Months = None,
+    seed: Seed = 1,
+    settings: Set = None,
+    out: Out = None,
+    workers: Workers = None,
 ) -> None:
     """Trajectories of one scenario: trajectories.parquet and manifest.json."""
     scenario = _scenario(region, settings, months)
@@ -103,8 +114,12 @@ def run(
 def effect(
     region: Region,
     fte: Annotated[float | None, typer.Option(help="Staff of the centre (full-time equivalents).")] = None,
-    replicates: Replicates = 100, months: Months = None, seed: Seed = 1, settings: Set = None,
-    workers: Workers = None, as_json: Json = False,
+    replicates: Replicates = 100,
+    months: Months = None,
+    seed: Seed = 1,
+    settings: Set = None,
+    workers: Workers = None,
+    as_json: Json = False,
 ) -> None:
     """What the centre changes, with minus without on the same seeds, with intervals."""
     scenario = _scenario(region, settings, months, facilitator__fte=fte)
@@ -149,8 +164,8 @@ def main() -> None:
         if hasattr(error, "format_message"):  # typer's own: a missing or malformed option
             message = error.format_message()
             _fail([message] if message else [], INPUT_WRONG)
-        if hasattr(error, "errors") and isinstance(error, ValueError):  # ScenarioError, DataError
-            _fail(error.errors, INPUT_WRONG)
+        if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError
+            _fail(lines, INPUT_WRONG)
         _fail([f"a run failed: {type(error).__name__}: {error}"], RUN_FAILED)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -15,11 +15,16 @@ def regions() -> list[Row]:
     rows = []
     for name in region_names():
         region = load_region(name)
-        rows.append({
-            "name": name, "title": region.title, "country": region.country,
-            "municipalities": len(region.municipality), "named_plants": len(region.anchor),
-            "utilities": len(region.utility),
-        })
+        rows.append(
+            {
+                "name": name,
+                "title": region.title,
+                "country": region.country,
+                "municipalities": len(region.municipality),
+                "named_plants": len(region.anchor),
+                "utilities": len(region.utility),
+            }
+        )
     return rows
 
 
@@ -72,8 +77,9 @@ def as_text(rows: list[Row]) -> str:
     columns = [name for name in rows[0] if not isinstance(rows[0][name], dict | list)]
     cells = [columns] + [[_cell(row.get(name)) for name in columns] for row in rows]
     widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-                     for line in cells)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
 
 
 def _cell(value: Any) -> str:

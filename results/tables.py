@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from experiments.effect import Difference, PairedEffect, Ratio
@@ -49,8 +51,10 @@ def effect_cells(difference: Difference) -> tuple[str, str, str]:
     unit = difference.unit
     sign = "+" if difference.mean > 0 else ""
     cells = [percent_or_number(value, unit) for value in (difference.without, difference.with_)]
-    low, high = (percent_or_number(value, unit) for value in (difference.ci_low, difference.ci_high))
     change = f"{sign}{percent_or_number(difference.mean, unit)}".replace(" %", " pp")
+    if math.isnan(difference.ci_low):
+        return cells[0], cells[1], f"{change} (one pair: no interval)"
+    low, high = (percent_or_number(value, unit) for value in (difference.ci_low, difference.ci_high))
     return cells[0], cells[1], f"{change} ({low} to {high})".replace(" %", "")
 
 
@@ -83,8 +87,10 @@ def effect_table(effect: PairedEffect) -> str:
     rows = [header, *headline_rows(effect)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = [
-        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
-                  for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in rows
     ]
     lines.insert(1, "-" * max(map(len, lines)))

@@ -12,7 +12,7 @@ from abm.compiled import kernel
 
 
 @kernel
-def _fill(draw_normal, seeds, events, keys, occasions):  # type: ignore[no-untyped-def]
+def _fill(draw_normal, seeds, events, keys, occasions):
     out = np.zeros(seeds.size)
     for n in range(seeds.size):
         if draw_normal:
@@ -23,8 +23,10 @@ def _fill(draw_normal, seeds, events, keys, occasions):  # type: ignore[no-untyp
 
 
 def _draws(varying: str, count: int = 40_000, *, gaussian: bool = False) -> np.ndarray:
-    names = {name: np.full(count, value, np.uint64) for name, value in
-             {"seed": 3, "event": 11, "key": 17, "occasion": 0}.items()}
+    names = {
+        name: np.full(count, value, np.uint64)
+        for name, value in {"seed": 3, "event": 11, "key": 17, "occasion": 0}.items()
+    }
     names[varying] = np.arange(count, dtype=np.uint64)
     return _fill(gaussian, names["seed"], names["event"], names["key"], names["occasion"])
 

@@ -119,8 +119,13 @@ def test_flows_and_money(tiny: Scenario, changes: dict[str, float | int | str], 
 def test_hours_add_up_to_the_cost_of_an_agreement(tiny: Scenario) -> None:
     """One agreement between strangers without trust, permit, surcharge or learning costs each party all its hours."""
     plain = {
-        "transaction.trust_cut": 0.0, "transaction.cross_surcharge": 0.0, "transaction.learning": 0.0,
-        "transaction.permit_hours": 0.0, "transaction.broker_cut": 0.0, "facilitator.fte": 0.0, "run.spin_up": 0,
+        "transaction.trust_cut": 0.0,
+        "transaction.cross_surcharge": 0.0,
+        "transaction.learning": 0.0,
+        "transaction.permit_hours": 0.0,
+        "transaction.broker_cut": 0.0,
+        "facilitator.fte": 0.0,
+        "run.spin_up": 0,
     }
     run = simulate(tiny.with_values(plain), 4)
     hours, wage = (tiny.values[f"transaction.{name}_hours"] for name in ("search", "bargain")), 700.0

@@ -30,7 +30,7 @@ from abm.state import LATENT, NOBODY, RESTING, State
 
 
 @kernel
-def dense_step(t, world, state):  # type: ignore[no-untyped-def]
+def dense_step(t, world, state):
     """Every latent pair is looked at; resting ones wake when their time is over."""
     for e in range(state.pairs.size):
         case, pair = state.pairs[e], world.pairs[e]
@@ -46,7 +46,7 @@ def dense_step(t, world, state):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def dense_months(first, last, p, world, state, rule: Any, rows):  # type: ignore[no-untyped-def]
+def dense_months(first, last, p, world, state, rule: Any, rows):
     """`abm.month.months` with the dense scan in place of the calendar."""
     for t in range(first, last):
         prices.step(t, world, state)
@@ -70,12 +70,15 @@ def _run(step: Any, scenario: Scenario, seed: int) -> tuple[np.ndarray, np.ndarr
     return rows.indicators, rows.groups, state
 
 
-@pytest.mark.parametrize("changes", [
-    {},
-    {"facilitator.fte": 0.0},
-    {"facilitator.fte": 16.0, "discovery.cool_down": 1, "facilitator.stop": 100},
-    {"discovery.finds": 0.8, "discovery.social_gain": 0.0, "learning.aware_start": 0.9},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"facilitator.fte": 0.0},
+        {"facilitator.fte": 16.0, "discovery.cool_down": 1, "facilitator.stop": 100},
+        {"discovery.finds": 0.8, "discovery.social_gain": 0.0, "learning.aware_start": 0.9},
+    ],
+)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_calendar_equals_dense_scan(region: Scenario, changes: dict[str, Any], seed: int) -> None:
     scenario = region.with_values(changes)

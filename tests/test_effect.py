@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,12 +66,15 @@ def test_nobody_at_the_centre_is_no_centre(region: Scenario) -> None:
     assert _same(nobody, simulate(region.with_values(shares), 3))
 
 
-@pytest.mark.parametrize(("function", "switched_off"), [
-    ("meeting", {"learning.social_event": 0.0, "learning.knowledge_event": 0.0, "learning.aware_event": 0.0}),
-    ("knowledge", {"learning.knowledge_training": 0.0, "learning.aware_training": 0.0}),
-    ("policy", {"facilitator.steps": 0.0, "facilitator.relief": 0.0}),
-    ("brokerage", {"discovery.hit_rate": 1e-300}),
-])
+@pytest.mark.parametrize(
+    ("function", "switched_off"),
+    [
+        ("meeting", {"learning.social_event": 0.0, "learning.knowledge_event": 0.0, "learning.aware_event": 0.0}),
+        ("knowledge", {"learning.knowledge_training": 0.0, "learning.aware_training": 0.0}),
+        ("policy", {"facilitator.steps": 0.0, "facilitator.relief": 0.0}),
+        ("brokerage", {"discovery.hit_rate": 1e-300}),
+    ],
+)
 def test_an_intervention_moves_no_other_draw(region: Scenario, function: str, switched_off: dict[str, float]) -> None:
     """A busy centre whose work has no consequence leaves every draw where it was: nothing moves but its cost."""
     idle = region.with_values(switched_off)
@@ -141,7 +145,15 @@ def test_effect_mapping_has_the_promised_shape(tiny: Scenario) -> None:
     assert list(result)[:5] == ["scenario", "seed", "pairs", "months", "indicators"]
     adoption = result["indicators"]["adoption"]
     assert list(adoption) == [
-        "unit", "without", "with", "mean", "ci_low", "ci_high", "pairs", "pairing_gain", "pairing_gain_ci",
+        "unit",
+        "without",
+        "with",
+        "mean",
+        "ci_low",
+        "ci_high",
+        "pairs",
+        "pairing_gain",
+        "pairing_gain_ci",
     ]
     assert adoption["mean"] == pytest.approx(adoption["with"] - adoption["without"])
 
@@ -166,9 +178,11 @@ def test_marginal_effect_of_staff_falls(region: Scenario) -> None:
     arms = {str(dose): region.with_values({"facilitator.fte": dose}) for dose in doses}
     result = run_arms({"without": without_centre(region), **arms}, replicates=40)
     exchanges = [result.series(str(dose), "exchanges")[:, -1] for dose in doses]
-    slopes = [(after - before) / (high - low) for before, after, low, high in
-              zip(exchanges, exchanges[1:], doses, doses[1:], strict=False)]
-    for earlier, later in zip(slopes, slopes[1:], strict=False):
+    slopes = [
+        (after - before) / (high - low)
+        for before, after, low, high in zip(exchanges, exchanges[1:], doses, doses[1:], strict=False)
+    ]
+    for earlier, later in pairwise(slopes):
         gap = earlier - later
         assert gap.mean() > 0
     overall = slopes[0] - slopes[-1]
@@ -178,7 +192,8 @@ def test_marginal_effect_of_staff_falls(region: Scenario) -> None:
 @pytest.mark.slow
 def test_withdrawal_slows_new_exchanges_but_keeps_living_ones(region: Scenario) -> None:
     arms = {
-        "without": without_centre(region), "with": region,
+        "without": without_centre(region),
+        "with": region,
         "closed": region.with_values({"facilitator.stop": 96}),
     }
     result = run_arms(arms, replicates=60)

@@ -128,7 +128,9 @@ DIRECTIONS: tuple[tuple[str, float, float, int], ...] = (
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "low", "high", "sign"), DIRECTIONS, ids=lambda value: str(value))
 def test_direction(region: Scenario, name: str, low: float, high: float, sign: int) -> None:
-    ends = [horizon(runs(region, REPLICATES, {"facilitator.fte": 0.0, name: value}), "exchanges") for value in (low, high)]
+    ends = [
+        horizon(runs(region, REPLICATES, {"facilitator.fte": 0.0, name: value}), "exchanges") for value in (low, high)
+    ]
     assert sign * t_value(ends[1] - ends[0]) > 3
 
 

@@ -1,0 +1,44 @@
+# Two commands do everything, each by itself: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check format docs baseline published clean
+
+demo: .venv/ready
+	$(BIN)/kretslopp study ostergotland
+
+test: .venv/ready-dev
+	$(BIN)/pytest
+
+check: .venv/ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/ready-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: .venv/ready-dev  ## write the tables of docs/ anew from the declarations
+	$(BIN)/python docs/tables.py
+
+baseline: .venv/ready-dev  ## accept today's digits (say in CHANGELOG.md that results change)
+	$(BIN)/python -m tests.baseline
+
+published: .venv/ready  ## remake the kept reference results
+	$(BIN)/kretslopp study ostergotland --replicates 400 --out results/published/ostergotland > results/published/ostergotland.txt
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kretslopp needs Python 3.11 or later; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,122 @@
+"""Imports run one way and are silent; no mechanism is longer than a screen; the compiled cache follows the source."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from abm.compiled import STAMP, source_stamp
+
+ROOT = Path(__file__).resolve().parent.parent
+ORDER = ("abm", "experiments", "calibration", "results", "kretslopp")
+SOURCES = [file for folder in ORDER for file in sorted((ROOT / folder).glob("*.py"))]
+SCREEN = 60
+
+
+def _imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_imports_run_one_way(file: Path) -> None:
+    later = set(ORDER[ORDER.index(file.parent.name) + 1 :]) | {"tests"}
+    assert not _imported(file) & later
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_functions_fit_on_a_screen(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            docstring = len((ast.get_docstring(node) or "").splitlines())
+            assert (node.end_lineno or 0) - node.lineno + 1 - docstring <= SCREEN, node.name
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_what_is_not_a_kernel_is_typed(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            decorators = {one.id for one in node.decorator_list if isinstance(one, ast.Name)}
+            arguments = [one for one in node.args.args + node.args.kwonlyargs if one.arg not in ("self", "cls")]
+            if not decorators & {"kernel", "mechanism"}:
+                assert node.returns is not None, node.name
+                assert all(one.annotation is not None for one in arguments), node.name
+
+
+def _modules_after(statement: str) -> tuple[set[str], str]:
+    code = f"import sys; {statement}; print(*sorted(name for name in sys.modules if '.' not in name))"
+    call = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    *said, modules = call.stdout.splitlines()
+    return set(modules.split()), "\n".join(said) + call.stderr
+
+
+def test_importing_the_package_is_light_and_silent() -> None:
+    modules, said = _modules_after("import kretslopp")
+    assert not modules & {"mesa", "matplotlib", "numba", "pandas", "numpy", "scipy"}
+    assert said == ""
+
+
+def test_a_run_needs_no_mesa_matplotlib_or_pandas() -> None:
+    modules, said = _modules_after(
+        "import kretslopp as kr; kr.simulate(kr.load_scenario('tiny', {'run.spin_up': 0}, months=1), 1)"
+    )
+    assert not modules & {"mesa", "matplotlib", "pandas"}
+    assert said == ""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; sys.argv = ['kretslopp', '--help']; from kretslopp.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
+    code += "print(*sorted(sys.modules), file=sys.stderr)"
+    call = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "effect" in call.stdout
+    assert not set(call.stderr.split()) & {
+        "numpy",
+        "numba",
+        "pandas",
+        "matplotlib",
+        "scipy",
+        "mesa",
+        "rich",
+        "pydantic",
+    }
+
+
+def test_stamp_follows_every_source_file(tmp_path: Path) -> None:
+    assert source_stamp(ROOT / "abm") == STAMP
+    (tmp_path / "one.py").write_text("a = 1\n")
+    (tmp_path / "two.py").write_text("b = 1\n")
+    before = source_stamp(tmp_path)
+    (tmp_path / "two.py").write_text("b = 2\n")
+    assert source_stamp(tmp_path) != before
+
+
+def test_a_changed_callee_in_another_file_is_compiled_anew(tmp_path: Path) -> None:
+    """What Numba's own cache gets wrong: it looks at the caller's file alone."""
+    package = tmp_path / "abm"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "compiled.py").write_text((ROOT / "abm" / "compiled.py").read_text(encoding="utf-8"))
+    (package / "callee.py").write_text("from abm.compiled import kernel\n@kernel\ndef inner(x):\n    return x + 1\n")
+    (package / "caller.py").write_text(
+        "from abm.compiled import kernel\nfrom abm.callee import inner\n"
+        "@kernel\ndef outer(x):\n    return inner(x) * 2\n"
+    )
+    run = [sys.executable, "-c", "from abm.caller import outer; print(outer(1))"]
+    outputs = []
+    for body in ("x + 1", "x + 10", "x + 10"):
+        text = f"from abm.compiled import kernel\n@kernel\ndef inner(x):\n    return {body}\n"
+        (package / "callee.py").write_text(text)
+        outputs.append(subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip())
+    assert outputs == ["4", "22", "22"]

@@ -1,0 +1,145 @@
+"""The command line as a user meets it: exit codes, one-line errors, JSON alone on stdout, whole files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.store import whole, write_json
+
+KRETSLOPP = [sys.executable, "-c", "from kretslopp.cli import main; main()"]
+
+
+def _call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*KRETSLOPP, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "ostergotland", "--set", "prices.volatilty=2"], "prices.volatility"),
+        (["run", "missing.toml"], "no such file"),
+        (["effect", "ostergotland", "--fte", "-1"], "facilitator.fte"),
+        (["effect", "ostergotland", "--fte", "many"], "--fte"),
+        (["run", "ostergotland", "--set", "facilitator.fte=many"], "facilitator.fte"),
+        (["run", "nowhere"], "ostergotland"),
+        (["run", "tiny", "--replicates", "0"], "--replicates"),
+        (["run", "tiny", "--months", "0"], "months"),
+        (["run", "tiny", "--set", "facilitator.fte=1", "--set", "facilitator.fte=2"], "given twice"),
+        (["effect", "tiny", "--fte", "1", "--set", "facilitator.fte=2"], "given twice"),
+        (["run"], "REGION"),
+        (["run", "tiny", "--sett", "x=1"], "--set"),
+        (["list", "parameter"], "parameters"),
+        (["study", "tiny", "--out", os.devnull], "--out"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], expected: str) -> None:
+    call = _call(*arguments, cwd=tmp_path)
+    assert call.returncode == 2
+    assert len(call.stderr.strip().splitlines()) == 1
+    assert expected in call.stderr
+    assert call.stdout == ""
+    assert list(tmp_path.rglob("*")) == []  # nothing was started
+
+
+def test_several_errors_are_several_lines(tmp_path: Path) -> None:
+    call = _call("run", "tiny", "--set", "a.b=1", "--set", "facilitator.fte=-2", cwd=tmp_path)
+    assert (call.returncode, len(call.stderr.strip().splitlines())) == (2, 2)
+
+
+def test_effect_json(tmp_path: Path) -> None:
+    call = _call("effect", "tiny", "--fte", "4", "--replicates", "12", "--months", "60", "--json", cwd=tmp_path)
+    assert call.returncode == 0
+    result = json.loads(call.stdout)
+    adoption = result["indicators"]["adoption"]
+    assert set(adoption) >= {"mean", "ci_low", "ci_high", "pairs", "pairing_gain", "pairing_gain_ci"}
+    assert (adoption["pairs"], result["months"], result["seed"]) == (12, 60, 1)
+    assert adoption["ci_low"] <= adoption["mean"] <= adoption["ci_high"]
+    assert "12/12" in call.stderr
+    again = _call("effect", "tiny", "--fte", "4", "--replicates", "12", "--months", "60", "--json", cwd=tmp_path)
+    assert again.stdout == call.stdout
+
+
+def test_one_pair_has_no_interval_but_valid_json(tmp_path: Path) -> None:
+    call = _call("effect", "tiny", "--replicates", "1", "--months", "3", "--json", cwd=tmp_path)
+    assert call.returncode == 0, call.stderr
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    adoption = json.loads(call.stdout, parse_constant=refuse)["indicators"]["adoption"]
+    assert adoption["ci_low"] is None
+    assert adoption["pairing_gain"] is None
+
+
+def test_run_writes_trajectories_and_manifest(tmp_path: Path) -> None:
+    call = _call("run", "tiny", "--replicates", "3", "--months", "24", "--out", "out", cwd=tmp_path)
+    assert call.returncode == 0
+    frame = pd.read_parquet(tmp_path / "out" / "trajectories.parquet")
+    assert list(frame.columns[:3]) == ["replicate", "month", "adoption"]
+    assert (len(frame), frame["month"].min(), frame["month"].max()) == (72, 1, 24)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["parameters"]["facilitator.fte"] == 4.0
+    assert manifest["seed"] == 1
+    assert {"commit", "command", "versions", "months", "region"} <= set(manifest)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["manifest.json", "trajectories.parquet"]
+
+
+@pytest.mark.parametrize("what", ["regions", "parameters", "byproducts", "rules", "indicators"])
+def test_lists(what: str) -> None:
+    rows = json.loads(_call("list", what, "--json").stdout)
+    assert len(rows) >= 2
+    text = _call("list", what).stdout
+    assert len(text.splitlines()) == len(rows) + 1
+    expected = {
+        "parameters": {"name", "default", "low", "high", "unit", "meaning", "source"},
+        "indicators": {"name", "unit", "meaning"},
+    }
+    assert expected.get(what, set()) <= set(rows[0])
+
+
+@pytest.mark.slow
+def test_interrupting_leaves_no_half_written_file(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*KRETSLOPP, "study", "ostergotland", "--replicates", "2000", "--out", "out"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "200/2000" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert error.strip().splitlines()[-1].startswith("kretslopp: interrupted")
+    assert "Traceback" not in error
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+def test_a_file_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "table.txt"
+    file.write_text("old")
+
+    def half_written() -> None:
+        with whole(file) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half_written()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.txt"]
+    assert file.read_text() == "old"
+    with pytest.raises(ValueError, match=r"Out of range"):
+        write_json(file, {"x": float("nan")})
+    assert file.read_text() == "old"
