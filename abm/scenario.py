@@ -26,8 +26,8 @@ class ScenarioError(ValueError):
     """The input is wrong; `errors` holds one line an error."""
 
     def __init__(self, errors: list[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
+        self.errors = [" ".join(error.split()) for error in errors]
+        super().__init__("\n".join(self.errors))
 
 
 @dataclass(frozen=True)
