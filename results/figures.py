@@ -20,6 +20,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from abm.parameters import BY_NAME, Value
@@ -48,6 +49,7 @@ STYLE: dict[str, object] = {
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "text.parse_math": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#e9ebee",
@@ -85,6 +87,12 @@ class Study:
         """Month in which the centre opens, or None if it does not within the run."""
         start = int(self.scenario.values["facilitator.start"])
         return start if self.fte > 0 and start < self.scenario.months else None
+
+    @property
+    def closing(self) -> int | None:
+        """Month in which the centre closes, or None if it does not within the run."""
+        stop = int(self.scenario.values["facilitator.stop"])
+        return stop if self.opening is not None and stop < self.scenario.months else None
 
     @property
     def basis(self) -> str:
@@ -148,19 +156,19 @@ def _time(months: int) -> np.ndarray:
 
 
 def _mark_opening(axes: Axes, study: Study) -> None:
-    if study.opening is None:
-        return
-    year = study.opening / 12.0
-    axes.axvline(year, color=INK, linewidth=0.9, linestyle=(0, (2, 2)))
-    axes.annotate(
-        "centre opens", (year, 1.0), xycoords=axes.get_xaxis_transform(), xytext=(4, -3),
-        textcoords="offset points", va="top", fontsize=9.5,
-    )  # fmt: skip
+    """Dotted lines where the centre opens and closes."""
+    for month, text in ((study.opening, "centre opens"), (study.closing, "centre closes")):
+        if month is not None:
+            axes.axvline(month / 12.0, color=INK, linewidth=0.9, linestyle=(0, (2, 2)))
+            axes.annotate(
+                text, (month / 12.0, 1.0), xycoords=axes.get_xaxis_transform(), xytext=(4, -3),
+                textcoords="offset points", va="top", fontsize=9.5,
+            )  # fmt: skip
 
 
 def _year_axis(axes: Axes, months: int) -> None:
     axes.set_xlim(0, months / 12.0)
-    axes.xaxis.get_major_locator().set_params(integer=months >= 24)
+    axes.xaxis.set_major_locator(MaxNLocator(9, steps=[1, 2, 5, 10], integer=months >= 24))
     axes.set_xlabel("Years")
     axes.grid(axis="x", visible=False)
 
@@ -173,7 +181,7 @@ def _half(difference: Difference) -> float:
 
 def _count(value: float) -> str:
     """A mean count with one decimal; large ones as everywhere."""
-    return number(value) if abs(value) >= 99.95 else f"{value:.1f}"
+    return number(value) if abs(value) >= 99.95 or value == 0 else f"{value:.1f}"
 
 
 def _signed(value: float) -> str:
@@ -203,6 +211,7 @@ def adoption(study: Study) -> Figure:
             textcoords="offset points", color=COLOUR[arm], va="center", fontweight="bold", annotation_clip=False,
         )  # fmt: skip
     axes.set_ylim(0, top * 1.08)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.set_ylabel("Participants in an exchange (%)")
     _mark_opening(axes, study)
     _year_axis(axes, study.scenario.months)
@@ -269,22 +278,25 @@ def _edges(network: Network) -> dict[tuple[int, int, int], float]:
     return dict(zip(keys, network.quantity.tolist(), strict=True))
 
 
-def _draw_edges(axes: Axes, network: Network, edges: Mapping[tuple[int, int, int], float], colour: str) -> None:
+def _draw_edges(
+    axes: Axes, network: Network, edges: Mapping[tuple[int, int, int], float], colour: str, dotted: bool = False
+) -> None:
     """Straight lines, thicker for more tonnes or MWh (log scale)."""
     ends = [
         [(network.lon[a], network.lat[a]), (network.lon[b], network.lat[b])] for a, b, _ in edges
     ]  # fmt: skip
     widths = [0.5 + 0.55 * max(0.0, math.log10(max(quantity, 1.0)) - 2.0) for quantity in edges.values()]
-    axes.add_collection(LineCollection(ends, colors=colour, linewidths=widths, alpha=0.8, capstyle="round"))
+    style = "dotted" if dotted else "solid"
+    axes.add_collection(LineCollection(ends, colors=colour, linewidths=widths, linestyles=style, alpha=0.8))
     places = sorted({place for a, b, _ in edges for place in (a, b)})
     axes.scatter(network.lon[places], network.lat[places], s=9, color=colour, linewidths=0, zorder=3)
 
 
 def _label_towns(axes: Axes, study: Study) -> None:
     """Municipalities at their seats, largest first, each at the first place around it that is free."""
-    figure = axes.get_figure()
-    assert figure is not None
-    renderer = figure.canvas.get_renderer()  # type: ignore[union-attr]
+    canvas = FigureCanvasAgg(axes.get_figure(root=True))
+    canvas.draw()  # lays the axes out
+    renderer = canvas.get_renderer()
     taken: list[Bbox] = []
     around = [(0, 7), (0, -7), (7, 0), (-7, 0), (6, 6), (-6, 6), (6, -6), (-6, -6), (0, 16), (0, -16)]
     for town in sorted(study.scenario.region.municipality, key=lambda town: -town.population):
@@ -340,18 +352,21 @@ def region_map(study: Study) -> Figure:
     axes = _axes(figure)
     axes.scatter(with_.lon, with_.lat, s=5, color=FAINT, linewidths=0)
     both = {edge: quantity for edge, quantity in new.items() if edge in old}
+    gone = {edge: quantity for edge, quantity in old.items() if edge not in new}
     _draw_edges(axes, with_, both, GREY)
+    _draw_edges(axes, with_, gone, INK, dotted=True)
     _draw_edges(axes, with_, {edge: quantity for edge, quantity in new.items() if edge not in old}, ORANGE)
     axes.set_aspect(1.0 / math.cos(math.radians(latitude)))
     axes.margins(0.03)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    for count, what, colour, place in (
-        (len(new) - len(both), "only with the centre", ORANGE, 1.0), (len(both), "also without it", GREY, 0.46),
-    ):  # fmt: skip
-        axes.text(1 - place, 1.01, f"{count} exchanges {what}", transform=axes.transAxes, color=colour, weight="bold")
-    figure.canvas.draw()
+    kinds = (
+        (len(new) - len(both), "only with the centre", ORANGE), (len(both), "also without", GREY),
+        (len(gone), "only without (dotted)", INK),
+    )  # fmt: skip
+    for (count, what, colour), place in zip(kinds, (0.0, 0.40, 0.66), strict=True):
+        axes.text(place, 1.01, f"{count} {what}", transform=axes.transAxes, color=colour, weight="bold", fontsize=9.5)
     _scale_bar(axes, latitude)
     _label_towns(axes, study)
     return figure
@@ -391,9 +406,7 @@ def functions(study: Study) -> Figure:
     axes.axvline(0, color=INK, linewidth=0.9)
     for place, (_, effect, colour) in enumerate(rows):
         exchanges = effect["exchanges"]
-        axes.errorbar(
-            exchanges.mean, place, xerr=_half(exchanges), fmt="o", color=colour, markersize=6, elinewidth=2.2
-        )
+        axes.errorbar(exchanges.mean, place, xerr=_half(exchanges), fmt="o", color=colour, markersize=6, elinewidth=2.2)
         axes.annotate(
             _signed(exchanges.mean), (exchanges.mean, place), xytext=(0, 7), textcoords="offset points",
             ha="center", color=colour, fontweight="bold", fontsize=9.5,
@@ -464,8 +477,8 @@ FIGURES: tuple[Drawing, ...] = (
     Drawing(
         "map",
         "Where the exchanges are",
-        "One pair of runs at the end, as an example: other runs give other lines. Dots are participants, placed by "
-        "chance around the seats except named plants; squares are the seats of the municipalities.",
+        "Living exchanges of one pair of runs at the end: other pairs give other lines. Dots are participants, "
+        "placed by chance around the seats except named plants; squares are the seats of the municipalities.",
         "First pair only. Thicker lines: more tonnes or MWh a year (log scale)",
         region_map,
     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from abm.parameters import BY_NAME, JUDGEMENT, NEVER, PARAMETERS, Value
 from abm.rules import RULES
@@ -31,7 +31,10 @@ SHOWN_ALWAYS = (
 )  # fmt: skip
 GROUPS = {"size": "By size of the participant", "municipality": "By municipality"}
 ONE_PAIR = "no interval"
-WITH_BASE = re.compile(r'\b(id="|href="#|url\(#)')
+REFERENCES = re.compile(r'\b(id="|href="#|url\(#)')
+TOGETHER = re.compile(
+    r"(?<=\d) (?=\d{3}(?!\d)|%|pp\b|SEK|MSEK|FTE|t\b)|(?<=\bt) (?=CO)"
+)  # a number and what belongs to it
 
 
 # -- small texts
@@ -151,21 +154,25 @@ def answer(study: Study) -> list[str]:
     exchanges, adoption = study.centre["exchanges"], study.centre["adoption"]
     without, with_, _ = effect_cells(exchanges)
     share_without, share_with, _ = effect_cells(adoption)
+    closing = f" and closes after {years(study.closing)}" if study.closing is not None else ""
     first = (
-        f"After {years(study.scenario.months)}, {study.scenario.region.title} has {with_} living by-product exchanges "
-        f"on average with a resource centre of {study.fte:g} FTE, and {without} without one. {_difference(exchanges)} "
+        f"After {years(study.scenario.months)}, {study.scenario.region.title} has on average {with_} living by-product "
+        f"exchanges with a resource centre of {study.fte:g} FTE that opens after {years(study.opening)}{closing}, and "
+        f"{without} without one. {_difference(exchanges)} "
         f"The share of participants in an exchange is {share_with} against {share_without}. {_difference(adoption)}"
     )
     return [first, *_anyway(exchanges), _cost(study)]
 
 
 def _difference(difference: Difference) -> str:
-    text = f"The difference is {change(difference)}"
+    size, interval = _split(change(difference).replace(" pp", " percentage points"))
+    text = f"The difference is {size}"
     if difference.pairs == 1:
         return f"{text}: one pair of runs has no interval, so take it as an example."
     if not is_clear(difference):
-        return f"{text}: the interval includes zero, so these runs do not show that the centre changes it."
-    return f"{text}."
+        doubt = "the interval includes zero, so these runs do not show that the centre changes it"
+        return f"{text} (95 % interval {interval}): {doubt}."
+    return f"{text} (95 % interval {interval})."
 
 
 def _anyway(exchanges: Difference) -> list[str]:
@@ -174,8 +181,8 @@ def _anyway(exchanges: Difference) -> list[str]:
         return []
     part = 100 * exchanges.without / exchanges.with_
     return [
-        f"Exchanges also arise without a centre: as many as {part:.0f} % of those that live at the end with the centre. "
-        "Only the difference is counted as its effect."
+        f"Exchanges also arise without a centre: as many as {part:.0f} % of those that live at the end with the "
+        "centre. Only the difference is counted as its effect."
     ]
 
 
@@ -189,9 +196,7 @@ def _cost(study: Study) -> str:
             "tonne cannot be given with these runs."
         )
     value = float(study.scenario.values["worth.carbon_value"])
-    relation = (
-        "below" if ratio.ci_high < value else "above" if ratio.ci_low > value else "not clearly above or below"
-    )
+    relation = "below" if ratio.ci_high < value else "above" if ratio.ci_low > value else "not clearly above or below"
     return text + (
         f"A further {number(carbon.mean)} t CO2e ({number(carbon.ci_low)} to {number(carbon.ci_high)}) are avoided: "
         f"{number(ratio.value)} SEK of public money per further tonne ({number(ratio.ci_low)} to "
@@ -202,15 +207,18 @@ def _cost(study: Study) -> str:
 
 def tiles(study: Study) -> list[tuple[str, str, str]]:
     """The key figures: label, value, interval."""
-    chosen = [("Further living exchanges", "exchanges", ""), ("Participants in an exchange", "adoption", ""),
-              ("Further emissions avoided", "carbon", "t CO2e")]  # fmt: skip
-    rows = [(label, *_split(change(study.centre[name]), unit)) for label, name, unit in chosen]
-    return [*rows, ("Public cost per further tonne", *_split(ratio_cell(study.centre.cost_per_tonne), "SEK/t"))]
+    chosen = (
+        ("Living exchanges", "exchanges"), ("Participants in an exchange", "adoption"),
+        ("Emissions avoided, t CO2e", "carbon"),
+    )  # fmt: skip
+    rows = [(label, *_split(change(study.centre[name]))) for label, name in chosen]
+    return [*rows, ("Public cost per further tonne, SEK", *_split(ratio_cell(study.centre.cost_per_tonne)))]
 
 
-def _split(text: str, unit: str) -> tuple[str, str]:
+def _split(text: str) -> tuple[str, str]:
+    """Value and interval of 'value (interval)'."""
     value, _, interval = text.partition(" (")
-    return f"{value} {unit}".strip() if value[-1].isdigit() else value, interval.rstrip(")")
+    return value, interval.rstrip(")")
 
 
 # -- the page
@@ -223,7 +231,7 @@ def inline_svg(svg: str, name: str, label: str) -> Markup:
         body = re.sub(rf"<{element}\b.*?</{element}>", "", body, flags=re.DOTALL)
     head, rest = body.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
-    rest = WITH_BASE.sub(lambda match: f"{match[1]}{name}-", rest)
+    rest = REFERENCES.sub(lambda match: f"{match[1]}{name}-", rest)
     namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     tag = Markup('<svg role="img" aria-label="{}" ').format(label)
     return tag + Markup(f"{namespaces} {box[0] if box else ''}>{rest}")
@@ -248,12 +256,17 @@ def gain_text(study: Study) -> str:
     return f"{adoption.pairing_gain:.1f} ({low:.1f} to {high:.1f})"
 
 
+def typeset(value: Any) -> Any:
+    """Text as it is printed: no line break within a number or before its unit; what is not plain text as it is."""
+    return TOGETHER.sub("\u00a0", value.replace("CO2e", "CO₂e")) if type(value) is str else value
+
+
 def report_html(study: Study, drawings: Mapping[str, str]) -> str:
     """The page; `drawings` are the SVG texts of the figures by name."""
     templates = Path(__file__).with_name("templates")
     environment = Environment(
         loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=typeset,
     )  # fmt: skip
     environment.filters["start_upper"] = lambda text: text[:1].upper() + text[1:]
     captions = {one.name: one.full_caption(study) for one in FIGURES}
@@ -285,13 +298,13 @@ def _content(study: Study) -> dict[str, Any]:
         "dose_rows": dose_rows(study),
         "groups": {title: group_rows(study, kind) for kind, title in GROUPS.items()},
         "assumptions": assumption_rows(study.scenario),
-        "rule": rule.meaning,
+        "rule": rule.meaning.rstrip("."),
         "judged": f"{judged} of {len(PARAMETERS)}",
         "reach": REACH,
         "gain": gain_text(study),
         "gross": number(centre["cost_per_tonne"].with_),
         "marginal": ratio_cell(centre.cost_per_tonne),
-        "command": command(study),
+        "command": escape(command(study)),
         "version": version("kretslopp"),
         "commit": (commit() or "")[:12],
     }
