@@ -436,10 +436,11 @@ def dose(study: Study) -> Figure:
             fontweight="bold", fontsize=9.5, va="center",
         )  # fmt: skip
     if study.opening is not None:
-        axes.plot(study.fte, study.centre["exchanges"].mean, "o", color="none", markeredgecolor=ORANGE, markersize=13)
+        here = (study.fte, study.centre["exchanges"].mean)
+        axes.plot(*here, "o", color="none", markeredgecolor=ORANGE, markersize=13)
         axes.annotate(
-            "this scenario", (study.fte, study.centre["exchanges"].mean), xytext=(-9, 9), textcoords="offset points",
-            ha="right", color=ORANGE, fontweight="bold",
+            "this scenario", here, xytext=(0.03, 0.9), textcoords="axes fraction", color=ORANGE, fontweight="bold",
+            arrowprops={"arrowstyle": "-", "color": ORANGE, "shrinkB": 8},
         )  # fmt: skip
     axes.set_xticks([0, *sizes])
     axes.set_xlim(0, max([*sizes, study.fte]) * 1.08)

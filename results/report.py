@@ -35,6 +35,7 @@ REFERENCES = re.compile(r'\b(id="|href="#|url\(#)')
 TOGETHER = re.compile(
     r"(?<=\d) (?=\d{3}(?!\d)|%|pp\b|SEK|MSEK|FTE|t\b)|(?<=\bt) (?=CO)"
 )  # a number and what belongs to it
+INTERVAL = re.compile(r"\(-?\d[\d ,.]* to -?\d[\d ,.]*\)")
 
 
 # -- small texts
@@ -247,6 +248,12 @@ def command(study: Study) -> str:
     return shlex.join([*words, *(word for setting in settings for word in ("--set", setting))])
 
 
+def gross_cost(effect: PairedEffect) -> str:
+    """Public cost over the emissions that all exchanges avoid: ratio of means (a mean of ratios has a long tail)."""
+    carbon = effect["carbon"].with_
+    return number(1e6 * effect["public_cost"].with_ / carbon) if carbon > 0 else "not defined"
+
+
 def gain_text(study: Study) -> str:
     """What pairing is worth, measured on these runs; empty where it cannot be."""
     adoption = study.centre["adoption"]
@@ -257,8 +264,11 @@ def gain_text(study: Study) -> str:
 
 
 def typeset(value: Any) -> Any:
-    """Text as it is printed: no line break within a number or before its unit; what is not plain text as it is."""
-    return TOGETHER.sub("\u00a0", value.replace("CO2e", "CO₂e")) if type(value) is str else value
+    """Text as it is printed: no line break in a number, its unit or an interval; what is not plain text as it is."""
+    if type(value) is not str:
+        return value
+    text = INTERVAL.sub(lambda match: match[0].replace(" ", "\u00a0"), value.replace("CO2e", "CO₂e"))
+    return TOGETHER.sub("\u00a0", text)
 
 
 def report_html(study: Study, drawings: Mapping[str, str]) -> str:
@@ -302,7 +312,7 @@ def _content(study: Study) -> dict[str, Any]:
         "judged": f"{judged} of {len(PARAMETERS)}",
         "reach": REACH,
         "gain": gain_text(study),
-        "gross": number(centre["cost_per_tonne"].with_),
+        "gross": gross_cost(centre),
         "marginal": ratio_cell(centre.cost_per_tonne),
         "command": escape(command(study)),
         "version": version("kretslopp"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
 from experiments.effect import WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
-from experiments.runner import Progress, replicate_seeds
+from experiments.runner import Progress, default_workers, replicate_seeds
 from experiments.store import manifest, write_csv, write_json, write_parquet, write_text
 from results.figures import Study, staff, write_figures
 from results.listings import as_text
@@ -50,13 +52,11 @@ def run_study(
 ) -> Study:
     """Run all arms on the same replicates and estimate the effect of each against the arm without the centre."""
     arms = run_arms(study_arms(scenario), replicates=replicates, seed=seed, workers=workers, progress=progress)
-    return Study(
-        scenario,
-        arms,
-        effect_of(arms, scenario),
-        {name: effect_of(arms, scenario, _alone(name)) for name in FUNCTIONS if _alone(name) in arms.arm_names},
-        {fte: effect_of(arms, scenario, _dose(fte)) for fte in DOSES},
-    )
+    treated = [name for name in arms.arm_names if name != WITHOUT]
+    with ThreadPoolExecutor(workers or default_workers()) as pool:  # the bootstraps are numpy: threads do help
+        effects = dict(zip(treated, pool.map(partial(effect_of, arms, scenario), treated), strict=True))
+    alone = {name: effects[_alone(name)] for name in FUNCTIONS if _alone(name) in effects}
+    return Study(scenario, arms, effects[WITH], alone, {fte: effects[_dose(fte)] for fte in DOSES})
 
 
 def runs_frame(arms: Arms) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from abm.parameters import FUNCTIONS
 from abm.scenario import load_scenario
 from experiments.effect import WITH, WITHOUT
 from results.figures import FIGURES
-from results.report import command, inline_svg, typeset
+from results.report import command, gross_cost, inline_svg, typeset
 from results.study import DOSES, make_study, run_study
 
 REPLICATES, MONTHS = 4, 30
@@ -192,6 +192,13 @@ def test_the_dose_of_the_scenario_is_the_centre_itself():
     np.testing.assert_array_equal(study.arms.series(WITH, "carbon"), study.arms.series("4 FTE", "carbon"))
 
 
+def test_gross_cost_is_a_ratio_of_means(made):
+    runs = pd.read_parquet(made[0] / "runs.parquet").groupby("arm")[["public_cost", "carbon"]].mean().loc[WITH]
+    study = run_study(scenario(), replicates=REPLICATES, seed=7)
+    gross = float(gross_cost(study.centre).replace(" ", ""))
+    assert gross == pytest.approx(1e6 * runs["public_cost"] / runs["carbon"], rel=0.01)
+
+
 def test_command_names_what_differs_from_the_region():
     study = run_study(scenario(prices__volatility=2.0, facilitator__fte=3.0), replicates=2, seed=7)
     words = command(study)
@@ -212,6 +219,7 @@ def test_ids_of_a_figure_are_its_own():
 
 
 def test_numbers_do_not_break():
+    assert typeset("+3 (1 to 5)") == "+3 (1\u00a0to\u00a05)"
     assert (
         typeset("28 200 t CO2e and 12 %, seed 1 000") == "28\u00a0200\u00a0t\u00a0CO₂e and 12\u00a0%, seed 1\u00a0000"
     )
