@@ -192,11 +192,11 @@ def run_arms(
     return Arms(scenarios[-1], seed, tuple(arms), column_names(scenarios[0]), values, tuple(runs[0]))
 
 
-def effect_of(arms: Arms, scenario: Scenario) -> PairedEffect:
-    """Effects of the arm `with` on every indicator and group."""
-    differences = {name: arms.difference(name) for name in arms.columns}
-    cost = arms.series(WITH, "public_cost")[:, -1] - arms.series(WITHOUT, "public_cost")[:, -1]
-    carbon = arms.series(WITH, "carbon")[:, -1] - arms.series(WITHOUT, "carbon")[:, -1]
+def effect_of(arms: Arms, scenario: Scenario, arm: str = WITH) -> PairedEffect:
+    """Effects of `arm`, against the arm without the centre, on every indicator and group."""
+    differences = {name: arms.difference(name, arm) for name in arms.columns}
+    cost = arms.series(arm, "public_cost")[:, -1] - arms.series(WITHOUT, "public_cost")[:, -1]
+    carbon = arms.series(arm, "carbon")[:, -1] - arms.series(WITHOUT, "carbon")[:, -1]
     ratio = fieller(cost * 1e6, carbon, "SEK/t CO2e")
     return PairedEffect(scenario.name, arms.seed, arms.values.shape[1], scenario.months, differences, ratio, arms)
 

@@ -13,7 +13,7 @@ HEADLINES = (
     ("adoption", "Participants in an exchange"),
     ("adoption_firms", "Firms in an exchange"),
     ("exchanges", "Living exchanges"),
-    ("started", "Exchanges started since the centre"),
+    ("started", "Exchanges started in all"),
     ("tonnes", "By-products exchanged, without heat"),
     ("heat", "Excess heat exchanged"),
     ("virgin_avoided", "Virgin raw material replaced"),
@@ -77,8 +77,9 @@ def headline_rows(effect: PairedEffect) -> list[tuple[str, str, str, str, str]]:
 
 
 def years(months: int) -> str:
-    """'15 years', '30 months'."""
-    return f"{months // 12} years" if months % 12 == 0 else f"{months} months"
+    """'15 years', '1 year', '30 months'."""
+    count, unit = (months // 12, "year") if months % 12 == 0 else (months, "month")
+    return f"{count} {unit}{'s' * (count != 1)}"
 
 
 def effect_table(effect: PairedEffect) -> str:

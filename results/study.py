@@ -1,0 +1,128 @@
+"""The main job: with and without the centre, each of its functions alone, and other sizes; files and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from abm.parameters import FUNCTIONS
+from abm.scenario import Scenario
+from experiments.effect import WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
+from experiments.runner import Progress, default_workers, replicate_seeds
+from experiments.store import manifest, write_csv, write_json, write_parquet, write_text
+from results.figures import Study, staff, write_figures
+from results.listings import as_text
+from results.report import REACH, dose_rows, function_rows, report_html
+from results.tables import effect_table, effects_frame
+
+DOSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # FTE
+
+
+def _alone(function: str) -> str:
+    return f"only {function}"
+
+
+def _dose(fte: float) -> str:
+    return f"{fte:g} FTE"
+
+
+def study_arms(scenario: Scenario) -> dict[str, Scenario]:
+    """Scenarios by the name of their arm; functions that nobody works on have no arm of their own."""
+    staffed = [function for function in FUNCTIONS if staff(scenario, function) > 0]
+    return {
+        WITHOUT: without_centre(scenario),
+        WITH: scenario,
+        **{_alone(function): single_function(scenario, function) for function in staffed},
+        **{_dose(fte): scenario.with_values({"facilitator.fte": fte}) for fte in DOSES},
+    }
+
+
+def run_study(
+    scenario: Scenario,
+    *,
+    replicates: int = 100,
+    seed: int = 1,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Study:
+    """Run all arms on the same replicates and estimate the effect of each against the arm without the centre."""
+    arms = run_arms(study_arms(scenario), replicates=replicates, seed=seed, workers=workers, progress=progress)
+    treated = [name for name in arms.arm_names if name != WITHOUT]
+    with ThreadPoolExecutor(workers or default_workers()) as pool:  # the bootstraps are numpy: threads do help
+        effects = dict(zip(treated, pool.map(partial(effect_of, arms, scenario), treated), strict=True))
+    alone = {name: effects[_alone(name)] for name in FUNCTIONS if _alone(name) in effects}
+    return Study(scenario, arms, effects[WITH], alone, {fte: effects[_dose(fte)] for fte in DOSES})
+
+
+def runs_frame(arms: Arms) -> pd.DataFrame:
+    """One row an arm and replicate: every column at the horizon."""
+    replicates = arms.values.shape[1]
+    frame = pd.DataFrame(arms.values[:, :, -1].reshape(-1, len(arms.columns)), columns=list(arms.columns))
+    frame.insert(0, "arm", np.repeat(arms.arm_names, replicates))
+    frame.insert(1, "replicate", np.tile(np.arange(replicates), len(arms.arm_names)))
+    frame.insert(2, "seed", np.tile(replicate_seeds(arms.seed, replicates), len(arms.arm_names)))
+    return frame
+
+
+def trajectories_frame(arms: Arms, names: tuple[str, ...] = (WITHOUT, WITH)) -> pd.DataFrame:
+    """One row an arm of `names`, replicate and month (from 1): every column."""
+    chosen = arms.values[[arms.arm_names.index(name) for name in names]]
+    _, replicates, months, columns = chosen.shape
+    frame = pd.DataFrame(chosen.reshape(-1, columns), columns=list(arms.columns))
+    frame.insert(0, "arm", np.repeat(names, replicates * months))
+    frame.insert(1, "replicate", np.tile(np.repeat(np.arange(replicates), months), len(names)))
+    frame.insert(2, "month", np.tile(np.arange(1, months + 1), len(names) * replicates))
+    return frame
+
+
+def write_study(study: Study, folder: Path) -> None:
+    """Write tables, figures and report, and last the manifest: where it is, the rest belongs together."""
+    arms, file = study.arms, folder / "manifest.json"
+    file.unlink(missing_ok=True)
+    write_parquet(folder / "runs.parquet", runs_frame(arms))
+    write_parquet(folder / "trajectories.parquet", trajectories_frame(arms))
+    effects = {
+        WITH: study.centre,
+        **{_alone(name): effect for name, effect in study.functions.items()},
+        **{_dose(fte): effect for fte, effect in study.doses.items()},
+    }
+    write_csv(folder / "effects.csv", effects_frame(effects))
+    drawings = write_figures(study, folder / "figures")
+    write_text(folder / "report.html", report_html(study, drawings))
+    more = {"arms": list(arms.arm_names), "doses": list(study.doses)}
+    write_json(file, manifest(study.scenario, seed=arms.seed, replicates=study.centre.pairs, **more))
+
+
+def study_text(study: Study) -> str:
+    """What the terminal shows: the effect, the functions alone, the sizes."""
+    parts = [effect_table(study.centre)]
+    tables: Mapping[str, list[dict[str, str]]] = {
+        "Each function alone": function_rows(study),
+        "Size of the centre": dose_rows(study),
+    }
+    for title, rows in tables.items():
+        if rows:
+            parts.append(f"{title} (against no centre; 95 % intervals; {study.basis})\n\n{as_text(rows)}")
+            if title == "Each function alone":
+                parts[-1] += f"\n\n{REACH}"
+    return "\n\n".join(parts)
+
+
+def make_study(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    replicates: int = 100,
+    seed: int = 1,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Run the study of a scenario and write it into `folder`; returns the text for the terminal."""
+    study = run_study(scenario, replicates=replicates, seed=seed, workers=workers, progress=progress)
+    write_study(study, folder)
+    return study_text(study)
