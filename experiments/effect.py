@@ -18,12 +18,18 @@ import numpy as np
 from abm.observe import INDICATORS
 from abm.parameters import FUNCTIONS, Value
 from abm.scenario import Scenario
-from abm.simulate import Trajectory, column_names, simulate_arms
+from abm.simulate import Network, column_names, simulate_arms
 from experiments.runner import Progress, replicate_seeds, run_all
 
 BOOTSTRAP = 2000
 WITHOUT, WITH = "without", "with"
 UNITS = {indicator.name: indicator.unit for indicator in INDICATORS}
+PER_TONNE = "SEK/t CO2e"
+GROSS = "cost_per_tonne"  # the indicator that is a ratio: its effect is `PairedEffect.gross_cost`
+
+
+def _unit(indicator: str) -> str:
+    return UNITS.get(indicator, "share")  # groups are shares of adopters
 
 
 @dataclass(frozen=True)
@@ -62,38 +68,57 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Arms:
-    """Runs of several arms on the same replicates: `values` of shape (arms, replicates, months, columns)."""
+    """Runs of several arms on the same replicates.
 
-    scenario: Scenario
+    `ends` has shape (arms, replicates, columns), at the horizon; `monthly` (replicates, months, columns) for some arms;
+    `networks` are those of the first replicate.
+    """
+
     seed: int
     arm_names: tuple[str, ...]
     columns: tuple[str, ...]
-    values: np.ndarray
-    first: tuple[Trajectory, ...]  # of the first replicate, for maps
+    ends: np.ndarray
+    monthly: Mapping[str, np.ndarray]
+    networks: Mapping[str, Network]
+
+    @property
+    def pairs(self) -> int:
+        """Number of replicates."""
+        return int(self.ends.shape[1])
+
+    def end(self, arm: str, indicator: str) -> np.ndarray:
+        """One indicator at the horizon, shape (replicates,)."""
+        column: np.ndarray = self.ends[self.arm_names.index(arm), :, self.columns.index(indicator)]
+        return column
 
     def series(self, arm: str, indicator: str) -> np.ndarray:
-        """Shape (replicates, months)."""
-        return self.values[self.arm_names.index(arm), :, :, self.columns.index(indicator)]
+        """One indicator by month, shape (replicates, months), for an arm whose months were kept."""
+        return self.monthly[arm][:, :, self.columns.index(indicator)]
 
-    def difference(self, indicator: str, arm: str = WITH, month: int = -1) -> Difference:
-        """Effect of `arm` against the arm without the centre on one indicator."""
-        unit = UNITS.get(indicator, "share")
-        return paired_difference(
-            self.series(WITHOUT, indicator)[:, month], self.series(arm, indicator)[:, month], unit, self.seed
-        )
+    def difference(self, indicator: str, arm: str = WITH, month: int | None = None) -> Difference:
+        """Effect of `arm` against the arm without the centre on one indicator, at the horizon or after a month."""
+        if month is None:
+            without, with_ = self.end(WITHOUT, indicator), self.end(arm, indicator)
+        else:
+            without, with_ = (self.series(name, indicator)[:, month - 1] for name in (WITHOUT, arm))
+        return paired_differences(without[:, None], with_[:, None], [_unit(indicator)], self.seed)[0]
 
 
 @dataclass(frozen=True)
 class PairedEffect:
-    """Effects of the centre at the horizon, by indicator, and what a tonne CO2e costs."""
+    """Effects of the centre at the horizon by indicator, and what a tonne CO2e costs the public.
+
+    `marginal_cost`: public cost over the emissions avoided because of the centre; `gross_cost`: over those that all
+    exchanges avoid in the arm with the centre. Both are ratios of means: a mean of ratios has a long tail.
+    """
 
     scenario: str
     seed: int
     pairs: int
     months: int
     indicators: Mapping[str, Difference]
-    cost_per_tonne: Ratio
-    arms: Arms
+    marginal_cost: Ratio
+    gross_cost: Ratio
 
     def __getitem__(self, indicator: str) -> Difference:
         return self.indicators[indicator]
@@ -106,7 +131,8 @@ class PairedEffect:
             "pairs": self.pairs,
             "months": self.months,
             "indicators": {name: difference.as_dict() for name, difference in self.indicators.items()},
-            "marginal_cost_per_tonne": asdict(self.cost_per_tonne),
+            "marginal_cost_per_tonne": asdict(self.marginal_cost),
+            "gross_cost_per_tonne": asdict(self.gross_cost),
         }
 
 
@@ -117,29 +143,59 @@ def t_quantile(pairs: int) -> float:
     return float(stdtrit(pairs - 1, 0.975)) if pairs > 1 else math.inf
 
 
-def _gain(without: np.ndarray, with_: np.ndarray) -> np.ndarray:
-    """Variance of an independent over that of a paired difference, along the last axis (nan where that is 0)."""
-    paired = (with_ - without).var(axis=-1, ddof=1)
-    independent = with_.var(axis=-1, ddof=1) + without.var(axis=-1, ddof=1)
-    return np.divide(independent, paired, out=np.full_like(independent, np.nan), where=paired > 1e-300)
+def _gain(without: np.ndarray, with_: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Variance of an independent over that of a paired difference, shape (draws, columns); nan where that is 0.
+
+    `counts` says how often each pair is in each draw, shape (draws, pairs).
+    """
+    pairs = without.shape[0]
+
+    def variance(sample: np.ndarray) -> np.ndarray:
+        centred = sample - sample.mean(axis=0)
+        mean = counts @ centred / pairs
+        return (counts @ centred**2 / pairs - mean**2) * pairs / (pairs - 1)
+
+    independent, paired = variance(with_) + variance(without), variance(with_ - without)
+    return np.divide(independent, paired, out=np.full_like(independent, np.nan), where=paired > 1e-12 * independent)
 
 
-def paired_difference(without: np.ndarray, with_: np.ndarray, unit: str, seed: int) -> Difference:
-    """Estimate one effect from pairs; arrays of shape (pairs,)."""
-    pairs = without.size
+def _gains(without: np.ndarray, with_: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairing gain, shape (columns,), and its percentile-bootstrap interval, shape (2, columns)."""
+    pairs = without.shape[0]
+    counts = np.random.default_rng(seed).multinomial(pairs, np.full(pairs, 1 / pairs), BOOTSTRAP).astype(float)
+    drawn = _gain(without, with_, counts)
+    return _gain(without, with_, np.ones((1, pairs)))[0], np.nanquantile(drawn, (0.025, 0.975), axis=0)
+
+
+def paired_differences(without: np.ndarray, with_: np.ndarray, units: Sequence[str], seed: int) -> list[Difference]:
+    """Estimate the effect on each column from pairs; arrays of shape (pairs, columns)."""
+    pairs, columns = without.shape
     difference = with_ - without
-    error = float(difference.std(ddof=1)) / math.sqrt(pairs) if pairs > 1 else math.nan
-    half = t_quantile(pairs) * error if error > 0 else (0.0 if pairs > 1 else math.nan)
-    mean = float(difference.mean())
-    gain, interval = None, None
-    if pairs > 2 and error > 0:
-        gain = float(_gain(without, with_))
-        draws = np.random.default_rng(seed).integers(0, pairs, (BOOTSTRAP, pairs))
-        low, high = np.nanquantile(_gain(without[draws], with_[draws]), (0.025, 0.975))
-        interval = (float(low), float(high))
-    return Difference(
-        unit, float(without.mean()), float(with_.mean()), mean, mean - half, mean + half, pairs, gain, interval
-    )
+    mean, half = difference.mean(axis=0), np.full(columns, np.nan)
+    gains: dict[int, tuple[float, tuple[float, float]]] = {}
+    if pairs > 1:
+        spread = difference.std(axis=0, ddof=1)
+        half = t_quantile(pairs) * spread / math.sqrt(pairs)
+        varying = np.flatnonzero(spread > 1e-9 * np.abs(mean)) if pairs > 2 else np.zeros(0, int)
+        gain, (low, high) = _gains(without[:, varying], with_[:, varying], seed) if varying.size else ((), ((), ()))
+        gains = {
+            int(column): (float(gain[n]), (float(low[n]), float(high[n])))
+            for n, column in enumerate(varying)
+            if gain[n] > 0
+        }
+    return [
+        Difference(
+            units[column],
+            float(without[:, column].mean()),
+            float(with_[:, column].mean()),
+            float(mean[column]),
+            float(mean[column] - half[column]),
+            float(mean[column] + half[column]),
+            pairs,
+            *gains.get(column, (None, None)),
+        )
+        for column in range(columns)
+    ]
 
 
 def fieller(upper: np.ndarray, lower: np.ndarray, unit: str) -> Ratio:
@@ -173,8 +229,13 @@ def single_function(scenario: Scenario, function: str) -> Scenario:
     return scenario.with_values({**changes, "facilitator.fte": staff})
 
 
-def _values(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
-    return simulate_arms(arms, seed)
+def _one_replicate(
+    arms: Mapping[str, Scenario], monthly: Sequence[str], first: int, seed: int
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Network]]:
+    """What is kept of the runs of one replicate: rows at the horizon, months of some arms, networks of the first."""
+    runs = dict(zip(arms, simulate_arms(list(arms.values()), seed), strict=True))
+    networks = {name: run.network for name, run in runs.items()} if seed == first else {}
+    return np.array([run.values[-1] for run in runs.values()]), {name: runs[name].values for name in monthly}, networks
 
 
 def run_arms(
@@ -182,23 +243,39 @@ def run_arms(
     *,
     replicates: int = 100,
     seed: int = 1,
+    monthly: Sequence[str] = (),
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Arms:
-    """Run all arms on the same replicates. They may differ in the centre's parameters only."""
-    scenarios = list(arms.values())
-    runs = run_all(partial(_values, scenarios), replicate_seeds(seed, replicates), workers=workers, progress=progress)
-    values = np.array([[run[arm].values for run in runs] for arm in range(len(scenarios))])
-    return Arms(scenarios[-1], seed, tuple(arms), column_names(scenarios[0]), values, tuple(runs[0]))
+    """Run all arms on the same replicates; months are kept of the arms named in `monthly`.
+
+    The arms may differ in the centre's parameters only (abm/simulate.py: `simulate_arms`).
+    """
+    seeds = replicate_seeds(seed, replicates)
+    run = partial(_one_replicate, arms, monthly, seeds[0])
+    kept = run_all(run, seeds, workers=workers, progress=progress)
+    return Arms(
+        seed,
+        tuple(arms),
+        column_names(next(iter(arms.values()))),
+        np.array([ends for ends, _, _ in kept]).swapaxes(0, 1),
+        {name: np.array([months[name] for _, months, _ in kept]) for name in monthly},
+        kept[0][2],
+    )
 
 
 def effect_of(arms: Arms, scenario: Scenario, arm: str = WITH) -> PairedEffect:
-    """Effects of `arm`, against the arm without the centre, on every indicator and group."""
-    differences = {name: arms.difference(name, arm) for name in arms.columns}
-    cost = arms.series(arm, "public_cost")[:, -1] - arms.series(WITHOUT, "public_cost")[:, -1]
-    carbon = arms.series(arm, "carbon")[:, -1] - arms.series(WITHOUT, "carbon")[:, -1]
-    ratio = fieller(cost * 1e6, carbon, "SEK/t CO2e")
-    return PairedEffect(scenario.name, arms.seed, arms.values.shape[1], scenario.months, differences, ratio, arms)
+    """Effects of `arm` (by default the whole centre) on every indicator and group that is not itself a ratio."""
+    without, with_ = (arms.ends[arms.arm_names.index(name)] for name in (WITHOUT, arm))
+    kept = [number for number, name in enumerate(arms.columns) if name != GROSS]
+    names = [arms.columns[number] for number in kept]
+    effects = paired_differences(without[:, kept], with_[:, kept], [_unit(name) for name in names], arms.seed)
+    cost, carbon = (arms.end(arm, name) for name in ("public_cost", "carbon"))
+    marginal = fieller(1e6 * (cost - arms.end(WITHOUT, "public_cost")), carbon - arms.end(WITHOUT, "carbon"), PER_TONNE)
+    gross = fieller(1e6 * cost, carbon, PER_TONNE)
+    return PairedEffect(
+        scenario.name, arms.seed, arms.pairs, scenario.months, dict(zip(names, effects, strict=True)), marginal, gross
+    )
 
 
 def paired_effect(
@@ -210,11 +287,6 @@ def paired_effect(
     progress: Progress | None = None,
 ) -> PairedEffect:
     """With and without the centre on `replicates` pairs of runs; mean, interval and pairing gain per indicator."""
-    arms = run_arms(
-        {WITHOUT: without_centre(scenario), WITH: scenario},
-        replicates=replicates,
-        seed=seed,
-        workers=workers,
-        progress=progress,
-    )
+    pair = {WITHOUT: without_centre(scenario), WITH: scenario}
+    arms = run_arms(pair, replicates=replicates, seed=seed, workers=workers, progress=progress)
     return effect_of(arms, scenario)

@@ -18,9 +18,8 @@ REPLICATE = name_key("replicate")
 
 def replicate_seeds(seed: int, replicates: int) -> list[int]:
     """Seeds of the replicates of one experiment, unrelated between experiments of neighbouring seeds."""
-    return [
-        int(mix(mix(REPLICATE, np.uint64(seed)), np.uint64(number)) >> np.uint64(1)) for number in range(replicates)
-    ]
+    experiment = np.uint64(mix(REPLICATE, np.uint64(seed)))  # a kernel hands back a plain int
+    return [int(mix(experiment, np.uint64(number))) >> 1 for number in range(replicates)]
 
 
 def default_workers() -> int:

@@ -344,7 +344,7 @@ def _scale_bar(axes: Axes, latitude: float) -> None:
 
 def region_map(study: Study) -> Figure:
     """Live exchanges of the first replicate at the horizon: those that exist only with the centre stand out."""
-    without, with_ = (study.arms.first[study.arms.arm_names.index(arm)].network for arm in (WITHOUT, WITH))
+    without, with_ = (study.arms.networks[arm] for arm in (WITHOUT, WITH))
     old, new = _edges(without), _edges(with_)
     latitude = float(with_.lat.mean())
     wide, high = np.ptp(with_.lon) * math.cos(math.radians(latitude)), np.ptp(with_.lat)
@@ -378,7 +378,7 @@ def effect_by_year(study: Study) -> Figure:
     axes = _axes(figure)
     months = study.scenario.months
     ends = sorted({*range(12, months + 1, 12), months})
-    effects = [study.arms.difference("exchanges", month=month - 1) for month in ends]
+    effects = [study.arms.difference("exchanges", month=month) for month in ends]
     mean, half = [effect.mean for effect in effects], [_half(effect) for effect in effects]
     time = np.array(ends) / 12.0
     axes.axhline(0, color=INK, linewidth=0.9)

@@ -93,7 +93,7 @@ def dose_rows(study: Study) -> list[dict[str, str]]:
             "living exchanges": change(effect["exchanges"]),
             "participants in an exchange": change(effect["adoption"]),
             "public cost, MSEK": number(effect["public_cost"].mean),
-            "marginal cost, SEK/t CO2e": ratio_cell(effect.cost_per_tonne),
+            "marginal cost, SEK/t CO2e": ratio_cell(effect.marginal_cost),
         }
         for fte, effect in study.doses.items()
     ]
@@ -189,7 +189,7 @@ def _anyway(exchanges: Difference) -> list[str]:
 
 def _cost(study: Study) -> str:
     """What the difference costs and what a further tonne costs."""
-    carbon, ratio = study.centre["carbon"], study.centre.cost_per_tonne
+    carbon, ratio = study.centre["carbon"], study.centre.marginal_cost
     text = f"The centre costs the public {number(study.centre['public_cost'].mean)} MSEK over the period. "
     if ratio.value is None or ratio.ci_low is None or ratio.ci_high is None:
         return text + (
@@ -213,7 +213,7 @@ def tiles(study: Study) -> list[tuple[str, str, str]]:
         ("Emissions avoided, t CO2e", "carbon"),
     )  # fmt: skip
     rows = [(label, *_split(change(study.centre[name]))) for label, name in chosen]
-    return [*rows, ("Public cost per further tonne, SEK", *_split(ratio_cell(study.centre.cost_per_tonne)))]
+    return [*rows, ("Public cost per further tonne, SEK", *_split(ratio_cell(study.centre.marginal_cost)))]
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -246,12 +246,6 @@ def command(study: Study) -> str:
     words = ["kretslopp", "study", scenario.region_name, "--replicates", str(study.centre.pairs)]
     words += ["--months", str(scenario.months), "--seed", str(study.centre.seed)]
     return shlex.join([*words, *(word for setting in settings for word in ("--set", setting))])
-
-
-def gross_cost(effect: PairedEffect) -> str:
-    """Public cost over the emissions that all exchanges avoid: ratio of means (a mean of ratios has a long tail)."""
-    carbon = effect["carbon"].with_
-    return number(1e6 * effect["public_cost"].with_ / carbon) if carbon > 0 else "not defined"
 
 
 def gain_text(study: Study) -> str:
@@ -312,8 +306,8 @@ def _content(study: Study) -> dict[str, Any]:
         "judged": f"{judged} of {len(PARAMETERS)}",
         "reach": REACH,
         "gain": gain_text(study),
-        "gross": gross_cost(centre),
-        "marginal": ratio_cell(centre.cost_per_tonne),
+        "gross": ratio_cell(centre.gross_cost),
+        "marginal": ratio_cell(centre.marginal_cost),
         "command": escape(command(study)),
         "version": version("kretslopp"),
         "commit": (commit() or "")[:12],

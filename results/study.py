@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ import pandas as pd
 from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
 from experiments.effect import WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
-from experiments.runner import Progress, default_workers, replicate_seeds
+from experiments.runner import Progress, replicate_seeds
 from experiments.store import manifest, write_csv, write_json, write_parquet, write_text
 from results.figures import Study, staff, write_figures
 from results.listings import as_text
@@ -21,6 +19,7 @@ from results.report import REACH, dose_rows, function_rows, report_html
 from results.tables import effect_table, effects_frame
 
 DOSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # FTE
+MONTHLY = (WITHOUT, WITH)  # arms whose months are kept
 
 
 def _alone(function: str) -> str:
@@ -51,27 +50,28 @@ def run_study(
     progress: Progress | None = None,
 ) -> Study:
     """Run all arms on the same replicates and estimate the effect of each against the arm without the centre."""
-    arms = run_arms(study_arms(scenario), replicates=replicates, seed=seed, workers=workers, progress=progress)
+    arms = run_arms(
+        study_arms(scenario), replicates=replicates, seed=seed, monthly=MONTHLY, workers=workers, progress=progress
+    )
     treated = [name for name in arms.arm_names if name != WITHOUT]
-    with ThreadPoolExecutor(workers or default_workers()) as pool:  # the bootstraps are numpy: threads do help
-        effects = dict(zip(treated, pool.map(partial(effect_of, arms, scenario), treated), strict=True))
+    effects = {name: effect_of(arms, scenario, name) for name in treated}
     alone = {name: effects[_alone(name)] for name in FUNCTIONS if _alone(name) in effects}
     return Study(scenario, arms, effects[WITH], alone, {fte: effects[_dose(fte)] for fte in DOSES})
 
 
 def runs_frame(arms: Arms) -> pd.DataFrame:
     """One row an arm and replicate: every column at the horizon."""
-    replicates = arms.values.shape[1]
-    frame = pd.DataFrame(arms.values[:, :, -1].reshape(-1, len(arms.columns)), columns=list(arms.columns))
+    replicates = arms.pairs
+    frame = pd.DataFrame(arms.ends.reshape(-1, len(arms.columns)), columns=list(arms.columns))
     frame.insert(0, "arm", np.repeat(arms.arm_names, replicates))
     frame.insert(1, "replicate", np.tile(np.arange(replicates), len(arms.arm_names)))
     frame.insert(2, "seed", np.tile(replicate_seeds(arms.seed, replicates), len(arms.arm_names)))
     return frame
 
 
-def trajectories_frame(arms: Arms, names: tuple[str, ...] = (WITHOUT, WITH)) -> pd.DataFrame:
-    """One row an arm of `names`, replicate and month (from 1): every column."""
-    chosen = arms.values[[arms.arm_names.index(name) for name in names]]
+def trajectories_frame(arms: Arms) -> pd.DataFrame:
+    """One row an arm whose months were kept, replicate and month (from 1): every column."""
+    names, chosen = list(arms.monthly), np.array(list(arms.monthly.values()))
     _, replicates, months, columns = chosen.shape
     frame = pd.DataFrame(chosen.reshape(-1, columns), columns=list(arms.columns))
     frame.insert(0, "arm", np.repeat(names, replicates * months))

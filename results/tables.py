@@ -98,7 +98,7 @@ def effect_table(effect: PairedEffect) -> str:
     gain = effect["adoption"]
     note = (
         f"{effect.scenario}: after {years(effect.months)}, mean of {effect.pairs} pairs, seed {effect.seed}. "
-        f"Marginal public cost per tonne CO2e: {ratio_text(effect.cost_per_tonne)}."
+        f"Marginal public cost per tonne CO2e: {ratio_text(effect.marginal_cost)}."
     )
     if gain.pairing_gain is not None and gain.pairing_gain_ci is not None:
         low, high = gain.pairing_gain_ci

@@ -14,7 +14,7 @@ from abm.scenario import Scenario
 from abm.simulate import simulate, simulate_arms
 from experiments.effect import (
     fieller,
-    paired_difference,
+    paired_differences,
     paired_effect,
     run_arms,
     single_function,
@@ -97,7 +97,7 @@ def test_before_it_opens_the_centre_changes_nothing(region: Scenario) -> None:
 
 def test_paired_difference_by_hand() -> None:
     without, with_ = np.array([1.0, 4.0, 2.0, 7.0]), np.array([2.0, 6.0, 2.0, 9.0])
-    difference = paired_difference(without, with_, "count", 1)
+    difference = paired_differences(without[:, None], with_[:, None], ["count"], 1)[0]
     test = stats.ttest_rel(with_, without).confidence_interval()
     assert difference.mean == 1.25
     assert (difference.ci_low, difference.ci_high) == pytest.approx((test.low, test.high))
@@ -113,7 +113,7 @@ def test_intervals_cover_at_their_level() -> None:
     for number in range(experiments):
         common = generator.normal(0, 2, 60)
         without, with_ = common + generator.normal(0, 1, 60), 0.5 + common + generator.normal(0, 1, 60)
-        difference = paired_difference(without, with_, "count", number)
+        difference = paired_differences(without[:, None], with_[:, None], ["count"], number)[0]
         hits += difference.ci_low <= 0.5 <= difference.ci_high
         assert difference.pairing_gain_ci is not None
         hits_gain += difference.pairing_gain_ci[0] <= 5.0 <= difference.pairing_gain_ci[1]
@@ -177,7 +177,7 @@ def test_marginal_effect_of_staff_falls(region: Scenario) -> None:
     doses = (0.0, 2.0, 4.0, 8.0, 16.0)
     arms = {str(dose): region.with_values({"facilitator.fte": dose}) for dose in doses}
     result = run_arms({"without": without_centre(region), **arms}, replicates=40)
-    exchanges = [result.series(str(dose), "exchanges")[:, -1] for dose in doses]
+    exchanges = [result.end(str(dose), "exchanges") for dose in doses]
     slopes = [
         (after - before) / (high - low)
         for before, after, low, high in zip(exchanges, exchanges[1:], doses, doses[1:], strict=False)
@@ -196,7 +196,7 @@ def test_withdrawal_slows_new_exchanges_but_keeps_living_ones(region: Scenario) 
         "with": region,
         "closed": region.with_values({"facilitator.stop": 96}),
     }
-    result = run_arms(arms, replicates=60)
+    result = run_arms(arms, replicates=60, monthly=tuple(arms))
     after = slice(96, None)
     started = {arm: result.series(arm, "started")[:, -1] - result.series(arm, "started")[:, 95] for arm in arms}
     assert np.mean(started["closed"]) < np.mean(started["with"])
