@@ -176,7 +176,8 @@ def paired_differences(without: np.ndarray, with_: np.ndarray, units: Sequence[s
     if pairs > 1:
         spread = difference.std(axis=0, ddof=1)
         half = t_quantile(pairs) * spread / math.sqrt(pairs)
-        varying = np.flatnonzero(spread > 1e-9 * np.abs(mean)) if pairs > 2 else np.zeros(0, int)
+        rounding = 1e-9 * (np.abs(without) + np.abs(with_)).mean(axis=0)  # sums of months in another order
+        varying = np.flatnonzero(spread > rounding) if pairs > 2 else np.zeros(0, int)
         gain, (low, high) = _gains(without[:, varying], with_[:, varying], seed) if varying.size else ((), ((), ()))
         gains = {
             int(column): (float(gain[n]), (float(low[n]), float(high[n])))
