@@ -153,7 +153,7 @@ def _gain(without: np.ndarray, with_: np.ndarray, counts: np.ndarray) -> np.ndar
     def variance(sample: np.ndarray) -> np.ndarray:
         centred = sample - sample.mean(axis=0)
         mean = counts @ centred / pairs
-        return (counts @ centred**2 / pairs - mean**2) * pairs / (pairs - 1)
+        return np.maximum(counts @ centred**2 / pairs - mean**2, 0.0) * pairs / (pairs - 1)
 
     independent, paired = variance(with_) + variance(without), variance(with_ - without)
     return np.divide(independent, paired, out=np.full_like(independent, np.nan), where=paired > 1e-12 * independent)
