@@ -18,7 +18,8 @@ from abm.rules import RULES
 from abm.scenario import Scenario, load_scenario
 from experiments.effect import Difference, PairedEffect, Ratio
 from experiments.store import commit
-from results.figures import FIGURES, Study, function_label, staff
+from results.drawing import Study, function_label, staff
+from results.figures import FIGURES
 from results.tables import HEADLINES, effect_cells, headline_rows, number, years
 
 REACH = (
