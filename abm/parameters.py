@@ -22,6 +22,7 @@ INFINITE = float("inf")
 NON_NEGATIVE = (0.0, INFINITE)
 POSITIVE = (1e-9, INFINITE)
 SHARE = (0.0, 1.0)
+MONTHLY_SHARE = (0.0, 12.0)  # a yearly rate of which a twelfth is taken each month
 COUNT = (1, 10_000_000)
 MONTH = (0, 100_000)
 NEVER = 9999  # a month no run reaches: "does not close"
@@ -153,14 +154,18 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("learning.knowledge_training", 0.35, 0.15, 0.6, "share", "share of missing knowledge won by one training",
     domain=SHARE),
   P("learning.knowledge_event", 0.05, 0.02, 0.1, "share", "share of missing knowledge won by one event", domain=SHARE),
-  P("learning.knowledge_own", 0.15, 0.05, 0.3, "1/yr", "share of missing knowledge won per year with a live exchange"),
-  P("learning.knowledge_decay", 0.04, 0.01, 0.1, "1/yr", "decay of knowledge towards its start"),
+  P("learning.knowledge_own", 0.15, 0.05, 0.3, "1/yr", "share of missing knowledge won per year with a live exchange",
+    domain=MONTHLY_SHARE),
+  P("learning.knowledge_decay", 0.04, 0.01, 0.1, "1/yr", "decay of knowledge towards its start",
+    domain=MONTHLY_SHARE),
   P("learning.social_start", 0.25, 0.1, 0.4, "share", "mean social capital at start", domain=(0.0, 0.5)),
   P("learning.social_event", 0.06, 0.02, 0.12, "share", "share of missing social capital won by one event",
     domain=SHARE),
   P("learning.social_own", 0.05, 0.02, 0.15, "1/yr",
-    "share of missing social capital won per year with a live exchange"),
-  P("learning.social_decay", 0.04, 0.01, 0.1, "1/yr", "decay of social capital towards its start"),
+    "share of missing social capital won per year with a live exchange",
+    domain=MONTHLY_SHARE),
+  P("learning.social_decay", 0.04, 0.01, 0.1, "1/yr", "decay of social capital towards its start",
+    domain=MONTHLY_SHARE),
   P("learning.social_loss", 0.10, 0.0, 0.3, "share", "social capital that both parties lose at an ending",
     domain=SHARE),
   # -- discovery
