@@ -128,6 +128,8 @@ def look(e, t, p, world, state, rule):
         return
     if agree(e, free_quantity(e, p, world, state), False, p, world, state, rule):
         start_talks(e, world, state)
+    elif pair.support > 0.0:
+        pair.refused += 1
     interval, carried = p.appraisal.interval, p.appraisal.case_interval
     pair.look = t + round(interval - pair.support * max(interval - carried, 0))
 

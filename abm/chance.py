@@ -44,6 +44,8 @@ COMMON_SHOCK = name_key("common price shock")
 PRICE_JUMP = name_key("price jump")
 JUMP_SIZE = name_key("price jump size")
 PRICE_START = name_key("price start")
+PAST_JUMP = name_key("price jump before the start")
+PAST_JUMP_SIZE = name_key("price jump size before the start")
 MATURITY = name_key("maturity step")
 ELECTION = name_key("election")
 AWARENESS = name_key("awareness")
@@ -60,7 +62,7 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
-_TO_53_BITS = np.uint64(11)
+_TO_52_BITS = np.uint64(12)  # one bit less than a float holds, so that adding a half never rounds up to 1
 
 
 @kernel
@@ -76,7 +78,7 @@ def mix(value, word):
 def uniform(seed, event, key, occasion):
     """Uniform number in the open interval (0, 1)."""
     bits = mix(mix(mix(mix(np.uint64(0), seed), event), key), occasion)
-    return (np.float64(bits >> _TO_53_BITS) + 0.5) * 2.0**-53
+    return (np.float64(bits >> _TO_52_BITS) + 0.5) * 2.0**-52
 
 
 @kernel

@@ -133,6 +133,15 @@ def become_latent(e, t, world, state):
 
 
 @mechanism
+def become_aware(i, t, world, state):
+    """From now on participant `i` searches; its latent pairs, clocks as after `t`, may be found earlier."""
+    state.persons[i].aware = True
+    for e in world.own[world.first[i] : world.first[i + 1]]:
+        if state.pairs[e].stage == LATENT:
+            reschedule(e, t, world, state)
+
+
+@mechanism
 def rest(e, t, p, state):
     """Pair `e` is lost (forgotten, failed or ended) and cannot be found for a while."""
     pair = state.pairs[e]
@@ -144,14 +153,13 @@ def rest(e, t, p, state):
 
 @mechanism
 def identify(e, found, t, world, state):
-    """Latent pair `e` is found: both parties now know of it."""
+    """Latent pair `e` is found."""
     pair, fixed = state.pairs[e], world.pairs[e]
     unlink(e, state.pairs, state.calendar)
-    if pair.broker_target < math.inf:
+    if state.persons[fixed.supplier].registered and state.persons[fixed.receiver].registered:
         state.centre[0].candidates -= 1
     move(e, IDENTIFIED, state)
-    pair.found, pair.look = found, t
-    pair.clock = 0.0
+    pair.found, pair.look, pair.refused, pair.clock = found, t, 0, 0.0
     pair.threshold = exponential(world.seed, chance.FORGOTTEN, fixed.key, pair.attempt)
     state.found[state.centre[0].found] = e
     state.centre[0].found += 1
@@ -159,6 +167,18 @@ def identify(e, found, t, world, state):
         state.account[0].found_self += 1
     else:
         state.account[0].found_broker += 1
+
+
+@mechanism
+def tell_parties(t, world, state):
+    """Both parties of a pair found this month know of it, and so of by-product exchange.
+
+    After all pairs due were looked at: who becomes aware now finds from next month on.
+    """
+    for e in state.found[: state.centre[0].found]:
+        for i in (world.pairs[e].supplier, world.pairs[e].receiver):
+            if not state.persons[i].aware:
+                become_aware(i, t, world, state)
 
 
 @kernel
@@ -202,4 +222,5 @@ def step(t, world, state):
             else:
                 identify(e, found, t, world, state)
         e = following
+    tell_parties(t, world, state)
     merge_found(state)

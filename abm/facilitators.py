@@ -1,11 +1,13 @@
 """Month's step 4: the resource centre's five functions at work.
 
 Staff hours become integrals that participants' and pairs' clocks run on, so a fraction of a person does a fraction of
-the work and more staff can only make things happen earlier. Policy work also speeds municipalities (municipalities.py).
+the work. More staff trains, meets and registers earlier; the more are registered, though, the more pairs share the
+screenings. Policy work also speeds municipalities (municipalities.py).
 """
 
 from __future__ import annotations
 
+from abm.appraisal import free_quantity, may_act
 from abm.compiled import mechanism
 from abm.discovery import start_screening
 from abm.prices import annuity
@@ -67,7 +69,10 @@ def _next_to_register(world, state):
 def register(t, p, world, state):
     """Brokerage: register participants; pairs of two registered parties start to be screened."""
     centre, rates = state.centre[0], p.facilitator
-    centre.register_hours += rates.registrations * rates.shares.brokerage * state.lever[0].fte / 12.0
+    hours = rates.registrations * rates.shares.brokerage * state.lever[0].fte / 12.0
+    if hours == 0.0:
+        return
+    centre.register_hours += hours
     while centre.register_hours >= 1.0:
         i = _next_to_register(world, state)
         if i < 0:
@@ -83,22 +88,44 @@ def register(t, p, world, state):
 
 @mechanism
 def public_value(e, p, world, state):
-    """Joint gain and carbon saving of a case over the horizon at the municipal rate, SEK."""
+    """Joint gain of a case and its carbon at public value over the horizon, investment taken off, SEK.
+
+    At the municipal rate. The parties' carbon price is a transfer and does not count; 0 if the case cannot be agreed
+    now for want of free quantity or of a municipality that lets its utility act.
+    """
     pair = world.pairs[e]
-    route = world.routes[pair.byproduct]
-    quantity = min(state.supply_free[pair.supply], state.demand_free[pair.demand])
+    if not may_act(pair.supplier, world, state) or not may_act(pair.receiver, world, state):
+        return 0.0
+    route, lever = world.routes[pair.byproduct], state.lever[0]
     priced = route.substitution * pair.fit * state.unit_value[route.commodity, MUNICIPAL]
-    rest = unpriced_margin(pair, route, state.lever[0]) + p.worth.carbon_value * net_saving(pair, route)
-    return quantity * (priced + world.annuities[MUNICIPAL] * rest)
+    carbon = (p.worth.carbon_value - lever.carbon_price) * net_saving(pair, route)
+    rest = world.annuities[MUNICIPAL] * (unpriced_margin(pair, route, lever) + carbon)
+    return free_quantity(e, p, world, state) * (priced + rest - route.capex)
+
+
+@mechanism
+def staff_cost(p, world):
+    """What it costs to carry one case from idea to agreement, SEK."""
+    return p.facilitator.cost / p.facilitator.cases * annuity(world.rates[MUNICIPAL], p.closing.duration)
+
+
+@mechanism
+def is_worth_carrying(e, p, world, state):
+    """An identified pair is carried while it promises more than it costs and its parties have not refused too often."""
+    case = state.pairs[e]
+    if case.stage == NEGOTIATING:
+        return True
+    willing = case.stage == IDENTIFIED and case.refused < p.facilitator.patience
+    return willing and public_value(e, p, world, state) > staff_cost(p, world)
 
 
 @mechanism
 def _best_case(p, world, state):
-    """The identified pair not yet carried with the largest public value above its staff cost, or -1."""
-    duration = annuity(world.rates[MUNICIPAL], p.closing.duration)
-    best, most = -1, p.facilitator.cost / p.facilitator.cases * duration
+    """The identified pair worth carrying, not yet carried, with the largest public value, or -1."""
+    best, most = -1, 0.0
     for e in state.moving[: state.centre[0].moving]:
-        if state.pairs[e].stage == IDENTIFIED and state.pairs[e].support == 0.0:
+        case = state.pairs[e]
+        if case.stage == IDENTIFIED and case.support == 0.0 and is_worth_carrying(e, p, world, state):
             value = public_value(e, p, world, state)
             if value > most:
                 best, most = e, value
@@ -106,20 +133,20 @@ def _best_case(p, world, state):
 
 
 @mechanism
-def carry_cases(p, world, state):
+def carry_cases(t, p, world, state):
     """Process leadership: keep running cases, oldest first, and take the best new ones while there is time.
 
-    The last place may be a fraction of one: that case gets a fraction of the support.
+    A new case is looked at at once. The last place may be a fraction of one: that case gets a fraction of the support.
     """
     centre, cases = state.centre[0], state.cases
     capacity = p.facilitator.cases * p.facilitator.shares.leadership * state.lever[0].fte
     kept = 0
     for n in range(centre.cases):
-        pair = state.pairs[cases[n]]
-        pair.support = 0.0
-        if (pair.stage == IDENTIFIED or pair.stage == NEGOTIATING) and kept < capacity:
+        case = state.pairs[cases[n]]
+        case.support = 0.0
+        if kept < capacity and is_worth_carrying(cases[n], p, world, state):
             cases[kept] = cases[n]
-            pair.support = min(capacity - kept, 1.0)
+            case.support = min(capacity - kept, 1.0)
             kept += 1
     while kept < capacity:
         e = _best_case(p, world, state)
@@ -127,6 +154,7 @@ def carry_cases(p, world, state):
             break
         cases[kept] = e
         state.pairs[e].support = min(capacity - kept, 1.0)
+        state.pairs[e].look = t
         kept += 1
     centre.cases = kept
 
@@ -138,6 +166,6 @@ def step(t, p, world, state):
     influence(p, state)
     screen(p, state)
     register(t, p, world, state)
-    carry_cases(p, world, state)
+    carry_cases(t, p, world, state)
     if t >= world.spin_up:
         state.account[0].centre_cost += p.facilitator.cost * state.lever[0].fte / 12.0

@@ -7,8 +7,7 @@ import math
 from abm import chance
 from abm.chance import exponential
 from abm.compiled import mechanism
-from abm.discovery import reschedule
-from abm.state import LATENT
+from abm.discovery import become_aware
 
 
 @mechanism
@@ -19,8 +18,9 @@ def start_level(mean, spread, trait):
 
 @mechanism
 def drift(level, start, gain, decay):
-    """One month of a level in 0..1: a share of what is missing is won, the rest falls back towards its start."""
-    return level + gain * (1.0 - level) - decay / 12.0 * (level - start)
+    """One month of a level in 0..1: a share of what is missing is won, then it falls back towards its start."""
+    won = level + gain * (1.0 - level)
+    return won - decay / 12.0 * (won - start)
 
 
 @mechanism
@@ -70,15 +70,6 @@ def events_now(person, key, seed, so_far):
 
 
 @mechanism
-def become_aware(i, t, world, state):
-    """From now on participant `i` searches; its latent pairs may be found earlier than they were due."""
-    state.persons[i].aware = True
-    for e in world.own[world.first[i] : world.first[i + 1]]:
-        if state.pairs[e].stage == LATENT:
-            reschedule(e, t - 1, world, state)
-
-
-@mechanism
 def learn(person, fixed, trainings, events, p):
     """One month of knowledge and social capital."""
     rates, spread = p.learning, p.population.trait_spread
@@ -102,7 +93,7 @@ def step(t, p, world, state):
         trainings = trainings_now(person, fixed.key, world.seed, centre.training)
         events = events_now(person, fixed.key, world.seed, centre.event)
         if not person.aware and grow_aware(i, trainings, events, p.learning, world, state):
-            become_aware(i, t, world, state)
+            become_aware(i, t - 1, world, state)
         learn(person, fixed, trainings, events, p)
         if person.aware:
             person.search += rates.finds * (1.0 + rates.social_gain * person.social) / 12.0

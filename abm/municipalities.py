@@ -10,7 +10,8 @@ from abm.chance import exponential, uniform
 from abm.compiled import mechanism
 from abm.state import ACTIVE_MUNICIPALITY, PASSIVE
 
-# Swedish elections: second Sunday of September every fourth year; month 0 is January 2026
+# Swedish elections: second Sunday of September every fourth year; months count from
+# 0, January 2026
 TERM = 48
 FIRST_ELECTION = 8
 
@@ -32,7 +33,7 @@ def _election(m, occasion, p, world, state):
     town = state.towns[m]
     protection = town.exchanges / (town.exchanges + p.municipalities.half_examples)
     lost = p.municipalities.election_loss * (1.0 - protection)
-    if town.maturity > PASSIVE and uniform(world.seed, chance.ELECTION, m, occasion) < lost:
+    if town.maturity > PASSIVE and uniform(world.seed, chance.ELECTION, world.town_keys[m], occasion) < lost:
         town.maturity -= 1
         _next_step(m, world, state)
 
@@ -42,7 +43,7 @@ def _next_step(m, world, state):
     town = state.towns[m]
     town.steps += 1
     town.clock = 0.0
-    town.threshold = exponential(world.seed, chance.MATURITY, m, town.steps)
+    town.threshold = exponential(world.seed, chance.MATURITY, world.town_keys[m], town.steps)
 
 
 @mechanism

@@ -77,9 +77,9 @@ def _start(seed, process):
     x = process.s / math.sqrt(1.0 - process.a**2) * normal(seed, chance.PRICE_START, process.key, 0)
     n = 0
     while process.chance > 0.0 and process.jump > 0.0 and process.a**n > 1e-6 and n < LONG:
+        if uniform(seed, chance.PAST_JUMP, process.key, n) < process.chance:
+            x += process.a**n * process.jump * normal(seed, chance.PAST_JUMP_SIZE, process.key, n)
         n += 1
-        if uniform(seed, chance.PRICE_START, process.key, 2 * n) < process.chance:
-            x += process.a**n * process.jump * normal(seed, chance.PRICE_START, process.key, 2 * n + 1)
     return x
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from abm import chance
 from abm.catalogue import catalogue
-from abm.chance import exponential, uniform
+from abm.chance import exponential, name_key, uniform
 from abm.compiled import kernel
 from abm.discovery import become_latent, search_weights
 from abm.interventions import lever_paths
@@ -120,6 +120,7 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
         rates=rates,
         annuities=np.array([annuity(rate, horizon) for rate in rates]),
         levers=lever_paths(scenario),
+        town_keys=np.array([name_key(town.name) for town in towns]),
         residents=np.array([town.population for town in towns]),
         maturity=np.array([town.maturity for town in towns], np.int32),
         members=np.bincount(people["municipality"], minlength=len(towns)).clip(1),
@@ -134,7 +135,7 @@ def start(p, world, state):
     """Fill in the state before the first month: thresholds, traits at their start, every pair latent."""
     for m in range(state.towns.size):
         state.towns[m].maturity = world.maturity[m]
-        state.towns[m].threshold = exponential(world.seed, chance.MATURITY, m, 0)
+        state.towns[m].threshold = exponential(world.seed, chance.MATURITY, world.town_keys[m], 0)
     rates, spread = p.learning, p.population.trait_spread
     for i in range(state.persons.size):
         person, fixed = state.persons[i], world.participants[i]
@@ -206,7 +207,8 @@ def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
     first = arms[0]
     for arm in arms[1:]:
         differing = [name for name, value in arm.values.items() if value != first.values[name]]
-        if arm.months != first.months or any(not name.startswith(CENTRE_PREFIX) for name in differing):
+        same = arm.months == first.months and arm.region == first.region
+        if not same or any(not name.startswith(CENTRE_PREFIX) for name in differing):
             raise ValueError(f"arms share a spin-up only if they differ in {CENTRE_PREFIX}* alone, not in {differing}")
     world, names = build(first, seed)
     rule = compiled(str(first.values["appraisal.rule"]))

@@ -55,6 +55,7 @@ PAIR = np.dtype(
         ("previous", "i4"),
         ("look", "i4"),
         ("losing", "i4"),
+        ("refused", "i4"),
         ("stage", "u1"),
         ("found", "u1"),
     ],
@@ -136,6 +137,7 @@ class World(NamedTuple):
     rates: np.ndarray  # 1/yr, by discount class
     annuities: np.ndarray  # yr, by discount class
     levers: np.ndarray  # interventions.LEVERS, M
+    town_keys: np.ndarray  # u8, by municipality
     residents: np.ndarray  # heads, by municipality
     maturity: np.ndarray  # group of today, by municipality
     members: np.ndarray  # participants, by municipality

@@ -57,7 +57,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ratio of two mean effects; without an interval where the lower one is not clearly above zero."""
+    """Ratio of two means; None where the lower one is not above zero, no interval where it is not clearly so."""
 
     unit: str
     value: float | None
@@ -203,7 +203,7 @@ def fieller(upper: np.ndarray, lower: np.ndarray, unit: str) -> Ratio:
     """Ratio of the means of two paired samples with Fieller's interval (shape (pairs,) each)."""
     pairs = upper.size
     a, b = float(upper.mean()), float(lower.mean())
-    if pairs < 3 or b == 0.0:
+    if pairs < 3 or b <= 0.0:
         return Ratio(unit, None, None, None, pairs)
     covariance = np.cov(upper, lower) / pairs
     t2 = t_quantile(pairs) ** 2

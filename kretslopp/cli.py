@@ -77,9 +77,8 @@ def study(
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""
     scenario = _scenario(region, settings, months)
     folder = _folder(out, scenario)
-    from results.study import make_study
-
     from kretslopp.progress import Reporter
+    from results.study import make_study
 
     with Reporter("runs on each seed", replicates) as reporter:
         text = make_study(scenario, folder, replicates=replicates, seed=seed, workers=workers, progress=reporter.update)

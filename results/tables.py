@@ -61,7 +61,7 @@ def effect_cells(difference: Difference) -> tuple[str, str, str]:
 def ratio_text(ratio: Ratio) -> str:
     """A ratio with its interval, or why there is none."""
     if ratio.value is None:
-        return "not defined (no effect on emissions, or fewer than 3 pairs)"
+        return "not defined (emissions not lower, or fewer than 3 pairs)"
     if ratio.ci_low is None or ratio.ci_high is None:
         return f"{number(ratio.value)} {ratio.unit} (no bounded interval: emissions effect not clearly above 0)"
     return f"{number(ratio.value)} {ratio.unit} ({number(ratio.ci_low)} to {number(ratio.ci_high)})"

@@ -68,7 +68,7 @@ def test_known_answer() -> None:
             z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
             z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
             value = z ^ (z >> 31)
-        return ((value >> 11) + 0.5) * 2.0**-53
+        return ((value >> 12) + 0.5) * 2.0**-52
 
     for seed in range(5):
         expected = plain(seed, int(chance.FIT), 2**63 + seed, 9)

@@ -15,6 +15,7 @@ LONE = {
     "learning.aware_peers": 0.0,
     "facilitator.fte": 0.0,
     "run.spin_up": 0,
+    "discovery.finds": 0.0,  # whoever is party to a find becomes aware
 }
 
 

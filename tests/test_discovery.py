@@ -42,6 +42,7 @@ def dense_step(t, world, state):
             found = discovery.is_found(case, world.search[e], donor, user, state.centre[0].screening)
             if found != NOBODY:
                 discovery.identify(e, found, t, world, state)
+    discovery.tell_parties(t, world, state)
     discovery.merge_found(state)
 
 

@@ -29,6 +29,7 @@ ACTIVE_IN: dict[str, dict[str, Value]] = {
     "transaction.support_cut": LEADERSHIP,
     "closing.support_cut": LEADERSHIP,
     "appraisal.case_interval": LEADERSHIP,
+    "facilitator.patience": LEADERSHIP,
     "facilitator.relief_most": {"facilitator.fte": 60.0},
 }
 
