@@ -117,7 +117,7 @@ DIRECTIONS: tuple[tuple[str, float, float, int], ...] = (
     ("learning.aware_start", 0.02, 0.2, +1),
     ("learning.aware_peers", 0.05, 0.6, +1),
     ("learning.knowledge_start", 0.05, 0.4, +1),
-    ("discovery.finds", 0.15, 0.8, +1),
+    ("discovery.finds", 0.1, 0.6, +1),
     ("discovery.cross_cut", 0.0, 0.8, -1),
     ("discovery.forgetting", 0.15, 0.7, -1),
     ("closing.duration", 0.5, 2.0, -1),
