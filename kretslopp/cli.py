@@ -155,17 +155,16 @@ def main() -> None:
     """Run the command line; errors of input end with one line each and exit code 2."""
     try:
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
-        _fail(["interrupted; what was finished is kept, nothing is half-written"], INTERRUPTED)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except Exception as error:
-        if type(error).__name__ == "Abort":
-            _fail(["interrupted; what was finished is kept, nothing is half-written"], INTERRUPTED)
-        if hasattr(error, "format_message"):  # typer's own: a missing or malformed option
-            message = error.format_message()
-            _fail([message] if message else [], INPUT_WRONG)
         if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError
             _fail(lines, INPUT_WRONG)
+        if hasattr(error, "format_message"):  # typer's own: a missing or malformed option
+            _fail([error.format_message()], INPUT_WRONG)
         _fail([f"a run failed: {type(error).__name__}: {error}"], RUN_FAILED)
+    if code == INTERRUPTED:
+        _fail(["interrupted; nothing is half-written"], INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -114,6 +114,7 @@ def test_interrupting_leaves_no_half_written_file(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     assert process.stderr is not None
     while "200/2000" not in process.stderr.readline():

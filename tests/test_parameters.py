@@ -22,8 +22,9 @@ LEADERSHIP: dict[str, Value] = {"facilitator.fte": 16.0} | {
 ACTIVE_IN: dict[str, dict[str, Value]] = {
     "appraisal.payback_median": {"appraisal.rule": "payback"},
     "appraisal.payback_spread": {"appraisal.rule": "payback"},
-    # Under real_option a low rate raises value and hurdle alike, and public carbon decides most utilities' choices
-    "worth.discount_municipal": {"appraisal.rule": "npv", "worth.carbon_value": 0.0},
+    # Else public carbon decides most utilities' choices, and a low rate raises value and hurdle alike
+    "worth.discount_municipal": {"prices.volatility": 2.0, "worth.carbon_value": 0.0},
+    "discovery.value_cap": {"discovery.value_exponent": 1.0},
     "operation.patience": {"prices.volatility": 2.0, "run.spin_up": 5},
     "facilitator.cofinance": LEADERSHIP,
     "transaction.support_cut": LEADERSHIP,
