@@ -11,12 +11,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from abm.observe import INDICATORS
-from abm.parameters import FUNCTIONS, Value
+from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.scenario import Scenario
 from abm.simulate import Network, column_names, simulate_arms
 from experiments.runner import Progress, replicate_seeds, run_all
@@ -25,6 +25,14 @@ BOOTSTRAP = 2000
 WITHOUT, WITH = "without", "with"
 UNITS = {indicator.name: indicator.unit for indicator in INDICATORS}
 PER_TONNE = "SEK/t CO2e"
+# What one person does a year in each function: judgement on which a ranking of functions rests
+REACH = {
+    "leadership": ("facilitator.cases",),
+    "knowledge": ("facilitator.trainings",),
+    "policy": ("facilitator.steps", "facilitator.relief"),
+    "brokerage": ("facilitator.registrations", "facilitator.screenings"),
+    "meeting": ("facilitator.attendances",),
+}
 GROSS = "cost_per_tonne"  # the indicator that is a ratio: its effect is `PairedEffect.gross_cost`
 
 
@@ -223,11 +231,17 @@ def without_centre(scenario: Scenario) -> Scenario:
     return scenario.with_values({"facilitator.fte": 0.0})
 
 
-def single_function(scenario: Scenario, function: str) -> Scenario:
-    """A centre with the staff that `function` has in `scenario`, and nobody else."""
+def single_function(scenario: Scenario, function: str, reach: Literal["low", "high"] | None = None) -> Scenario:
+    """A centre with the staff that `function` has in `scenario`, and nobody else.
+
+    `reach` puts what one person does at the low or high bound of its sweep.
+    """
     staff = float(scenario.values["facilitator.fte"]) * float(scenario.values[f"facilitator.shares.{function}"])
     changes: dict[str, Value] = {f"facilitator.shares.{name}": float(name == function) for name in FUNCTIONS}
-    return scenario.with_values({**changes, "facilitator.fte": staff})
+    changes["facilitator.fte"] = staff
+    if reach:
+        changes |= {name: getattr(BY_NAME[name], reach) for name in REACH[function]}
+    return scenario.with_values(changes)
 
 
 def _one_replicate(

@@ -65,6 +65,7 @@ class Study:
     arms: Arms
     centre: PairedEffect
     functions: Mapping[str, PairedEffect]  # by function
+    reach: Mapping[str, tuple[PairedEffect, PairedEffect]]  # the same at low and high reach of one person
     doses: Mapping[float, PairedEffect]  # by FTE
 
     @property

@@ -19,6 +19,7 @@ from experiments.store import whole
 from results.drawing import (
     BLUE,
     COLOUR,
+    FAINT,
     INK,
     LABEL,
     ORANGE,
@@ -153,6 +154,9 @@ def functions(study: Study) -> Figure:
     figure = new_figure(0.9 + 0.55 * len(rows))
     axes = single_axes(figure)
     axes.axvline(0, color=INK, linewidth=0.9)
+    for place, name in enumerate(alone):
+        low, high = (end["exchanges"].mean for end in study.reach[name])
+        axes.plot([low, high], [place, place], color=FAINT, linewidth=9, solid_capstyle="butt")
     for place, (_, effect, colour) in enumerate(rows):
         exchanges = effect["exchanges"]
         axes.errorbar(
@@ -238,8 +242,8 @@ FIGURES: tuple[Drawing, ...] = (
         "functions",
         "Each function alone",
         "Living exchanges more than without a centre, mean over pairs. Each function has the staff that it has in "
-        "the whole centre, and nobody else works there.",
-        INTERVAL,
+        "the whole centre, and nobody else works there. The ranking rests on what one person is assumed to reach.",
+        "Bars: 95 % interval; grey: mean at low to high reach of one person",
         functions,
         lambda study: bool(study.functions),
     ),

@@ -22,9 +22,9 @@ from results.drawing import Study, function_label, staff
 from results.figures import FIGURES
 from results.tables import HEADLINES, effect_cells, headline_rows, number, years
 
-REACH = (
-    "The ranking depends on the assumed reach of one FTE in each function (cases, trainings, registrations, "
-    "attendances, municipal steps: judgement)."
+RANKING = (
+    "The ranking depends on the assumed reach of one FTE in each function (cases, trainings, municipal steps and "
+    "relief, registrations and screenings, attendances: judgement). Low and high reach: the ends of the range swept."
 )
 SHOWN_ALWAYS = (
     "facilitator.fte", "facilitator.cost", "facilitator.start", "facilitator.stop", "population.firms",
@@ -74,16 +74,19 @@ def function_rows(study: Study) -> list[dict[str, str]]:
     if not study.functions:
         return []
     order = sorted(study.functions, key=lambda name: -study.functions[name]["exchanges"].mean)
-    rows = [(function_label(name), staff(study.scenario, name), study.functions[name]) for name in order]
-    return [
-        {
-            "function": label,
-            "FTE": f"{fte:.3g}",
+    rows = []
+    for name in [*order, None]:
+        effect = study.centre if name is None else study.functions[name]
+        low, high = study.reach[name] if name else (None, None)
+        rows.append({
+            "function": function_label(name) if name else "All together",
+            "FTE": f"{staff(study.scenario, name) if name else study.fte:.3g}",
             "living exchanges": change(effect["exchanges"]),
+            "at low reach": change(low["exchanges"]) if low else "",
+            "at high reach": change(high["exchanges"]) if high else "",
             "participants in an exchange": change(effect["adoption"]),
-        }
-        for label, fte, effect in [*rows, ("All together", study.fte, study.centre)]
-    ]
+        })  # fmt: skip
+    return rows
 
 
 def dose_rows(study: Study) -> list[dict[str, str]]:
@@ -305,7 +308,7 @@ def _content(study: Study) -> dict[str, Any]:
         "assumptions": assumption_rows(study.scenario),
         "rule": rule.meaning.rstrip("."),
         "judged": f"{judged} of {len(PARAMETERS)}",
-        "reach": REACH,
+        "reach": RANKING,
         "gain": gain_text(study),
         "gross": ratio_cell(centre.gross_cost),
         "marginal": ratio_cell(centre.marginal_cost),

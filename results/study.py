@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,16 @@ from experiments.store import manifest, write_csv, write_json, write_parquet, wr
 from results.drawing import Study, staff
 from results.figures import write_figures
 from results.listings import as_text
-from results.report import REACH, dose_rows, function_rows, report_html
+from results.report import RANKING, dose_rows, function_rows, report_html
 from results.tables import effect_table, effects_frame
 
 DOSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # FTE
+ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")  # of the assumed reach of one person
 MONTHLY = (WITHOUT, WITH)  # arms whose months are kept
 
 
-def _alone(function: str) -> str:
-    return f"only {function}"
+def _alone(function: str, reach: str = "") -> str:
+    return f"only {function}, {reach} reach" if reach else f"only {function}"
 
 
 def _dose(fte: float) -> str:
@@ -38,6 +40,7 @@ def study_arms(scenario: Scenario) -> dict[str, Scenario]:
         WITHOUT: without_centre(scenario),
         WITH: scenario,
         **{_alone(function): single_function(scenario, function) for function in staffed},
+        **{_alone(function, end): single_function(scenario, function, end) for function in staffed for end in ENDS},
         **{_dose(fte): scenario.with_values({"facilitator.fte": fte}) for fte in DOSES},
     }
 
@@ -57,7 +60,8 @@ def run_study(
     treated = [name for name in arms.arm_names if name != WITHOUT]
     effects = {name: effect_of(arms, scenario, name) for name in treated}
     alone = {name: effects[_alone(name)] for name in FUNCTIONS if _alone(name) in effects}
-    return Study(scenario, arms, effects[WITH], alone, {fte: effects[_dose(fte)] for fte in DOSES})
+    reach = {name: (effects[_alone(name, "low")], effects[_alone(name, "high")]) for name in alone}
+    return Study(scenario, arms, effects[WITH], alone, reach, {fte: effects[_dose(fte)] for fte in DOSES})
 
 
 def runs_frame(arms: Arms) -> pd.DataFrame:
@@ -90,6 +94,11 @@ def write_study(study: Study, folder: Path) -> None:
     effects = {
         WITH: study.centre,
         **{_alone(name): effect for name, effect in study.functions.items()},
+        **{
+            _alone(name, end): effect
+            for name, pair in study.reach.items()
+            for end, effect in zip(ENDS, pair, strict=True)
+        },
         **{_dose(fte): effect for fte, effect in study.doses.items()},
     }
     write_csv(folder / "effects.csv", effects_frame(effects))
@@ -110,7 +119,7 @@ def study_text(study: Study) -> str:
         if rows:
             parts.append(f"{title} (against no centre; 95 % intervals; {study.basis})\n\n{as_text(rows)}")
             if title == "Each function alone":
-                parts[-1] += f"\n\n{REACH}"
+                parts[-1] += f"\n\n{RANKING}"
     return "\n\n".join(parts)
 
 

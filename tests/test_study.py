@@ -17,7 +17,8 @@ from results.report import command, inline_svg, typeset
 from results.study import DOSES, make_study, run_study
 
 REPLICATES, MONTHS = 4, 30
-ARMS = {WITH, *(f"only {name}" for name in FUNCTIONS), *(f"{fte:g} FTE" for fte in DOSES)}
+REACHES = ("", ", low reach", ", high reach")
+ARMS = {WITH, *(f"only {name}{end}" for name in FUNCTIONS for end in REACHES), *(f"{fte:g} FTE" for fte in DOSES)}
 VOID = {"meta", "link", "br"}
 
 
