@@ -1,7 +1,7 @@
 """One month, as an ordered list.
 
-Steps 3 to 6 act on last month's state; steps 7 to 9 visit pairs one after the other, since capacity is scarce, in an
-order drawn once per replicate.
+Within each of the steps 3 to 6 all act on the same state, so their order does not matter; steps 7 to 9 visit pairs one
+after the other, since capacity is scarce, in an order drawn once per replicate.
 """
 
 from __future__ import annotations

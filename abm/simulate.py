@@ -26,6 +26,7 @@ from abm.scenario import Scenario
 from abm.state import (
     ACCOUNT,
     ACTIVE,
+    BROKER,
     CENTRE,
     DEAL,
     NEVER_DUE,
@@ -194,7 +195,7 @@ def _network(world: World, state: State, names: dict[int, str]) -> Network:
         receiver=pairs["receiver"],
         byproduct=pairs["byproduct"],
         quantity=state.pairs["quantity"][live],
-        brokered=state.pairs["found"][live] == 2,
+        brokered=state.pairs["found"][live] == BROKER,
     )
 
 
@@ -209,7 +210,9 @@ def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
         differing = [name for name, value in arm.values.items() if value != first.values[name]]
         same = arm.months == first.months and arm.region == first.region
         if not same or any(not name.startswith(CENTRE_PREFIX) for name in differing):
-            raise ValueError(f"arms share a spin-up only if they differ in {CENTRE_PREFIX}* alone, not in {differing}")
+            raise ValueError(
+                f"arms share a spin-up only in one region and length, differing in {CENTRE_PREFIX}* alone: {differing}"
+            )
     world, names = build(first, seed)
     rule = compiled(str(first.values["appraisal.rule"]))
     columns = column_names(first)
