@@ -158,3 +158,21 @@ def test_volatility_matters_with_the_option_to_wait_and_hardly_without(region: S
         change[rule] = doubled / frozen - 1
     assert change["real_option"] < -0.15
     assert abs(change["npv"]) < 0.5 * abs(change["real_option"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["npv", "real_option"])
+def test_frequent_looks_are_a_free_option(region: Scenario, rule: str) -> None:
+    """Who looks every month catches the good ones among volatile prices: volatility then costs fewer exchanges."""
+    changes = []
+    for interval in (12, 1):
+        fixed: dict[str, Value] = {
+            "facilitator.fte": 0.0,
+            "appraisal.rule": rule,
+            "appraisal.interval": interval,
+        }
+        frozen, doubled = (
+            horizon(runs(region, REPLICATES, fixed | {"prices.volatility": value}), "exchanges") for value in (0.0, 2.0)
+        )
+        changes.append(doubled - frozen)
+    assert t_value(changes[1] - changes[0]) > 3
