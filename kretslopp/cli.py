@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 INPUT_WRONG = 2
 RUN_FAILED = 1
 INTERRUPTED = 130
+MOST_RUNS = 1_000_000
+LARGEST_SEED = 2**63 - 1
 
 app = typer.Typer(
     add_completion=False,
@@ -29,9 +31,11 @@ app = typer.Typer(
 )
 
 Region = Annotated[str, typer.Argument(metavar="REGION|FILE", help="A region's name, or a scenario file (TOML).")]
-Replicates = Annotated[int, typer.Option(min=1, help="Runs, or pairs of runs, on different seeds.")]
+Replicates = Annotated[int, typer.Option(min=1, max=MOST_RUNS, help="Runs, or pairs of runs, on different seeds.")]
 Months = Annotated[int | None, typer.Option(help="Months after the spin-up (default: the scenario's, else 180).")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the experiment; the same seed gives the same digits.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the experiment; the same seed gives the same digits.")
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override a parameter; repeatable.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the files.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads (default: one a processor).")]
@@ -54,13 +58,16 @@ def _scenario(region: str, settings: list[str] | None, months: int | None, **mor
 
 def _folder(out: Path | None, scenario: Scenario) -> Path:
     """The output folder, made and writable, before any run starts."""
+    from tempfile import TemporaryFile
+
     from abm.scenario import ScenarioError
 
     folder = out or Path("runs") / scenario.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ScenarioError([f"--out {folder}: cannot be made ({error.strerror})"]) from None
+        raise ScenarioError([f"--out {folder}: cannot be written ({error.strerror})"]) from None
     return folder
 
 
