@@ -34,7 +34,7 @@ def _call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
         (["run", "tiny", "--replicates", "0"], "--replicates"),
         (["run", "tiny", "--replicates", "1000000000000"], "--replicates"),
         (["run", "tiny", "--seed", str(2**64)], "--seed"),
-        (["run", "."], "directory"),
+        (["run", "./"], "directory"),
         (["run", "tiny", "--months", "0"], "months"),
         (["run", "tiny", "--set", "facilitator.fte=1", "--set", "facilitator.fte=2"], "given twice"),
         (["effect", "tiny", "--fte", "1", "--set", "facilitator.fte=2"], "given twice"),
