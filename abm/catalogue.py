@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from abm.chance import name_key
 
@@ -23,7 +23,7 @@ DATA = Path(__file__).parent / "data"
 class Row(BaseModel):
     """A table row: unknown keys are errors, values are fixed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Sector(Row):
@@ -45,7 +45,7 @@ class Commodity(Row):
     name: str
     price: float = Field(gt=0)
     volatility: float = Field(ge=0)
-    half_life: float = Field(gt=0)
+    half_life: float = Field(gt=0, allow_inf_nan=True)  # infinite: a random walk
     jump_rate: float = Field(ge=0, le=12)
     jump_sd: float = Field(ge=0)
     loading: float = Field(ge=-1, le=1)
@@ -59,8 +59,8 @@ class Byproduct(Row):
     name: str
     unit: str = Field(pattern="^(t|MWh)$")
     commodity: str
-    donors: dict[str, float]
-    receivers: dict[str, float]
+    donors: dict[str, PositiveFloat] = Field(min_length=1)
+    receivers: dict[str, PositiveFloat] = Field(min_length=1)
     substitution: float = Field(gt=0)
     processing: float = Field(ge=0)
     gate_fee: float
@@ -166,7 +166,7 @@ class DataError(ValueError):
 def read_toml(file: Path) -> dict[str, Any]:
     """Parse a TOML file; raises DataError with one line if it is missing or not TOML."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DataError([f"{file}: no such file"]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -175,16 +175,27 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise DataError([f"{file}: {error}"]) from None
 
 
-def _lines(file: Path, error: ValidationError) -> list[str]:
-    return [f"{file.name}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+def _lines(where: str, error: ValidationError) -> list[str]:
+    return [f"{where}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
 
 
 def _rows(file_name: str, key: str, kind: type[Row]) -> tuple[Any, ...]:
-    file = DATA / file_name
-    try:
-        return tuple(kind(**row) for row in read_toml(file)[key])
-    except ValidationError as error:
-        raise DataError(_lines(file, error)) from None
+    """The rows of a table, each checked; raises DataError naming the row."""
+    content = read_toml(DATA / file_name)
+    errors = [f"{file_name}: unknown key {other}" for other in content if other not in (key, "source")]
+    rows, seen = [], set()
+    for number, values in enumerate(content.get(key, []), start=1):
+        name = values.get("id", f"row {number}")
+        if name in seen:
+            errors.append(f"{file_name}: {name}: given twice")
+        seen.add(name)
+        try:
+            rows.append(kind(**values))
+        except ValidationError as error:
+            errors += _lines(f"{file_name}: {name}", error)
+    if errors or not rows:
+        raise DataError(errors or [f"{file_name}: no [[{key}]]"])
+    return tuple(rows)
 
 
 def _intensity(rows: tuple[Byproduct, ...], side: str, sectors: tuple[Sector, ...]) -> np.ndarray:
@@ -240,7 +251,7 @@ def load_region(name: str) -> Region:
     try:
         region = Region(**read_toml(file))
     except ValidationError as error:
-        raise DataError(_lines(file, error)) from None
+        raise DataError(_lines(file.name, error)) from None
     places = {row.name for row in region.municipality}
     sectors = {row.id for row in catalogue().sectors}
     errors = [
@@ -251,6 +262,18 @@ def load_region(name: str) -> Region:
             ("sector", plant.sector, sectors),
         )
         if value not in known
+    ]
+    municipal = {row.id for row in catalogue().sectors if row.municipal}
+    for plants, wanted in ((region.anchor, False), (region.utility, True)):
+        errors += [
+            f"{file.name}: {plant.name}: sector {plant.sector} is {'not ' if wanted else ''}a municipal one"
+            for plant in plants
+            if plant.sector in sectors and (plant.sector in municipal) != wanted
+        ]
+    names = [row.name for row in region.municipality]
+    names += [plant.name for plant in (*region.anchor, *region.utility)]
+    errors += [
+        f"{file.name}: {name}: given twice" for name in sorted({name for name in names if names.count(name) > 1})
     ]
     if errors:
         raise DataError(errors)

@@ -23,8 +23,10 @@ NON_NEGATIVE = (0.0, INFINITE)
 POSITIVE = (1e-9, INFINITE)
 SHARE = (0.0, 1.0)
 MONTHLY_SHARE = (0.0, 12.0)  # a yearly rate of which a twelfth is taken each month
-COUNT = (1, 10_000_000)
+COUNT = (1, 2_000_000)
+STAFF = (0.0, 10_000.0)
 MONTH = (0, 100_000)
+LARGEST = 1e15
 NEVER = 9999  # a month no run reaches: "does not close"
 
 
@@ -48,8 +50,8 @@ class Parameter:
             return None if value in self.choices else f"{value!r} is not one of {', '.join(self.choices)}"
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return f"{value!r} is not a number"
-        if not math.isfinite(value):
-            return f"{value!r} is not finite"
+        if abs(value) > LARGEST or math.isnan(value):
+            return "not finite, or too large to be meant"
         whole = isinstance(self.default, int)
         if whole and value != int(value):
             return f"{value!r} is not a whole number"
@@ -205,7 +207,7 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("municipalities.election_loss", 0.15, 0.0, 0.4, "share",
     "chance to fall one step at an election without local exchanges", domain=SHARE),
   # -- the resource centre
-  P("facilitator.fte", 4.0, 0, 16, "FTE", "staff of the resource centre"),
+  P("facilitator.fte", 4.0, 0, 16, "FTE", "staff of the resource centre", domain=STAFF),
   P("facilitator.start", 12, 0, 36, "month", "months from month 0 to the opening of the centre", domain=MONTH),
   P("facilitator.stop", NEVER, 36, NEVER, "month", f"months from month 0 to its closing ({NEVER}: never)",
     domain=MONTH),

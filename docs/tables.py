@@ -22,6 +22,8 @@ def table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return ", ".join(value)
     if isinstance(value, dict):
         return ", ".join(f"{key} {_cell(part)}" for key, part in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value).replace("|", "/")
@@ -30,7 +32,7 @@ def _cell(value: Any) -> str:
 def pages() -> dict[str, str]:
     """Text of each page by file name."""
     note = "Written by `make docs` from the declarations; do not edit.\n\n"
-    names = ("name", "default", "low", "high", "unit", "meaning", "source")
+    names = ("name", "default", "low", "high", "unit", "meaning", "source", "choices")
     flows = (
         "id",
         "name",
@@ -57,7 +59,10 @@ def pages() -> dict[str, str]:
     commodities = [row.model_dump() for row in catalogue().commodity_rows]
     return {
         "parameters.md": "# Parameters\n\n" + note + table(parameters(), names),
-        "indicators.md": "# Indicators\n\n" + note + table(indicators(), ("name", "unit", "meaning")),
+        "indicators.md": "# Indicators\n\n"
+        + note
+        + table(indicators(), ("name", "unit", "meaning"))
+        + "\nThen adoption by group: `adoption.size.*`, `.maturity.*`, `.municipality.*`, `.sector.*`.\n",
         "byproducts.md": "# By-products and the raw materials they replace\n\n"
         + note
         + "Units and meanings of the columns: head of `byproducts.toml` and `commodities.toml` in `abm/data`.\n\n"

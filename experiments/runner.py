@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from os import cpu_count
 from typing import TypeVar
 
@@ -17,7 +17,12 @@ REPLICATE = name_key("replicate")
 
 
 def replicate_seeds(seed: int, replicates: int) -> list[int]:
-    """Seeds of the replicates of one experiment, unrelated between experiments of neighbouring seeds."""
+    """Seeds of the replicates of one experiment, unrelated between experiments of neighbouring seeds.
+
+    Raises ValueError unless there is at least one replicate and `seed` is a whole number from 0 to 2**63 - 1.
+    """
+    if replicates < 1 or seed != int(seed) or not 0 <= seed < 2**63:
+        raise ValueError(f"replicates must be at least 1 and seed from 0 to 2**63 - 1, not {replicates} and {seed}")
     experiment = np.uint64(mix(REPLICATE, np.uint64(seed)))  # a kernel hands back a plain int
     return [int(mix(experiment, np.uint64(number))) >> 1 for number in range(replicates)]
 
@@ -40,12 +45,12 @@ def run_all(
     The first seed runs alone, so that kernels compile once. With an `executor` of processes `function` must be
     picklable. An error or an interrupt cancels what has not started and is raised.
     """
-    results = [function(seed) for seed in seeds[:1]]
-    if progress and results:
-        progress(1, len(seeds))
+    results: list[Result] = []
     pool = executor or ThreadPoolExecutor(workers or default_workers())
-    futures = [pool.submit(function, seed) for seed in seeds[1:]]
+    futures = [pool.submit(function, seed) for seed in seeds[:1]]
     try:
+        wait(futures)
+        futures += [pool.submit(function, seed) for seed in seeds[1:]]
         for result in _in_order(futures):
             results.append(result)
             if progress:

@@ -36,5 +36,8 @@ def write_trajectories(
     runs = run_all(partial(simulate, scenario), replicate_seeds(seed, replicates), workers=workers, progress=progress)
     file = folder / "trajectories.parquet"
     write_parquet(file, trajectory_frame(runs))
-    write_json(folder / "manifest.json", manifest(scenario, seed=seed, replicates=replicates))
+    write_json(
+        folder / "manifest.json",
+        manifest(scenario, seed=seed, replicates=replicates, seeds=replicate_seeds(seed, replicates)),
+    )
     return file

@@ -23,7 +23,6 @@ LARGEST_SEED = 2**63 - 1
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Does a regional resource centre make the circular economy happen? Simulate by-product exchanges with and "
@@ -56,13 +55,13 @@ def _scenario(region: str, settings: list[str] | None, months: int | None, **mor
     return load_scenario(region, overrides, months=months)
 
 
-def _folder(out: Path | None, scenario: Scenario) -> Path:
+def _folder(out: Path | None, name: str) -> Path:
     """The output folder, made and writable, before any run starts."""
     from tempfile import TemporaryFile
 
     from abm.scenario import ScenarioError
 
-    folder = out or Path("runs") / scenario.name
+    folder = out or Path("runs") / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
@@ -83,7 +82,7 @@ def study(
 ) -> None:
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""
     scenario = _scenario(region, settings, months)
-    folder = _folder(out, scenario)
+    folder = _folder(out, scenario.name)
     from kretslopp.progress import Reporter
     from results.study import make_study
 
@@ -105,7 +104,7 @@ def run(
 ) -> None:
     """Trajectories of one scenario: trajectories.parquet and manifest.json."""
     scenario = _scenario(region, settings, months)
-    folder = _folder(out, scenario)
+    folder = _folder(out, f"{scenario.name}-run")  # beside the study of the same scenario, not over it
     from experiments.trajectories import write_trajectories
     from kretslopp.progress import Reporter
 
@@ -161,7 +160,7 @@ def list_what(
 def main() -> None:
     """Run the command line; errors of input end with one line each and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
@@ -171,7 +170,7 @@ def main() -> None:
             _fail([error.format_message()], INPUT_WRONG)
         _fail([f"a run failed: {type(error).__name__}: {error}"], RUN_FAILED)
     if code == INTERRUPTED:
-        _fail(["interrupted; nothing is half-written"], INTERRUPTED)
+        _fail(["interrupted; each file is whole, and a folder without manifest.json is not complete"], INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -75,13 +75,13 @@ WIDTH = 44  # characters of a cell in the text form
 def as_text(rows: list[Row]) -> str:
     """Rows as a table of short cells; the JSON form has everything."""
     columns = [name for name in rows[0] if not isinstance(rows[0][name], dict | list)]
-    cells = [columns] + [[_cell(row.get(name)) for name in columns] for row in rows]
+    cells = [columns] + [[_cell(row.get(name), name == columns[-1]) for name in columns] for row in rows]
     widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
     )
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, last: bool) -> str:
     text = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+    return text if last or len(text) <= WIDTH else text[: WIDTH - 1] + "…"

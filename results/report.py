@@ -57,7 +57,7 @@ def ratio_cell(ratio: Ratio) -> str:
     if ratio.value is None:
         return "not defined"
     if ratio.ci_low is None or ratio.ci_high is None:
-        return f"{number(ratio.value)} (no bounded interval)"
+        return "no bounded interval"
     return f"{number(ratio.value)} ({number(ratio.ci_low)} to {number(ratio.ci_high)})"
 
 
@@ -154,7 +154,7 @@ def answer(study: Study) -> list[str]:
         return [
             f"Nobody works at a resource centre within the {years(study.scenario.months)} simulated "
             f"(staff {study.fte:g} FTE, opening in month {study.scenario.values['facilitator.start']}), so with and "
-            "without the centre are the same. Only the table of other sizes says something about a centre."
+            "without the centre are the same."
         ]
     exchanges, adoption = study.centre["exchanges"], study.centre["adoption"]
     without, with_, _ = effect_cells(exchanges)

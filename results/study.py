@@ -88,7 +88,8 @@ def trajectories_frame(arms: Arms) -> pd.DataFrame:
 def write_study(study: Study, folder: Path) -> None:
     """Write tables, figures and report, and last the manifest: where it is, the rest belongs together."""
     arms, file = study.arms, folder / "manifest.json"
-    file.unlink(missing_ok=True)
+    for stale in (file, folder / "report.html"):
+        stale.unlink(missing_ok=True)
     write_parquet(folder / "runs.parquet", runs_frame(arms))
     write_parquet(folder / "trajectories.parquet", trajectories_frame(arms))
     effects = {

@@ -63,7 +63,7 @@ def ratio_text(ratio: Ratio) -> str:
     if ratio.value is None:
         return "not defined (emissions not lower, or fewer than 3 pairs)"
     if ratio.ci_low is None or ratio.ci_high is None:
-        return f"{number(ratio.value)} {ratio.unit} (no bounded interval: emissions effect not clearly above 0)"
+        return "no bounded interval (emissions effect not clearly above 0)"
     return f"{number(ratio.value)} {ratio.unit} ({number(ratio.ci_low)} to {number(ratio.ci_high)})"
 
 
@@ -96,8 +96,9 @@ def effect_table(effect: PairedEffect) -> str:
     ]
     lines.insert(1, "-" * max(map(len, lines)))
     gain = effect["adoption"]
+    basis = "one pair" if effect.pairs == 1 else f"mean of {effect.pairs} pairs"
     note = (
-        f"{effect.scenario}: after {years(effect.months)}, mean of {effect.pairs} pairs, seed {effect.seed}. "
+        f"{effect.scenario}: after {years(effect.months)}, {basis}, seed {effect.seed}. "
         f"Marginal public cost per tonne CO2e: {ratio_text(effect.marginal_cost)}."
     )
     if gain.pairing_gain is not None and gain.pairing_gain_ci is not None:

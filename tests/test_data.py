@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abm.catalogue import DATA, catalogue, load_region, read_toml, region_names
+from abm.catalogue import DATA, Byproduct, DataError, _rows, catalogue, load_region, read_toml, region_names
 from abm.opportunities import enumerate_opportunities
 from abm.parameters import record
 from abm.population import draw_population, truncated_pareto
@@ -107,3 +107,24 @@ def test_opportunities_equal_a_search_of_all_pairs(region: Scenario) -> None:
                 assert e["distance"] == pytest.approx(distance, rel=1e-6, abs=1e-4)
                 checked += 1
     assert checked > 100
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"gate_fee": float("nan")}, "slag2: gate_fee"),
+        ({"donors": {}}, "slag2: donors"),
+        ({"donors": {"C10": -10.0}}, "slag2: donors.C10"),
+        ({"id": "slag"}, "slag: given twice"),
+        ({"reach": float("inf")}, "slag2: reach"),
+    ],
+)
+def test_a_wrong_row_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, object], expected: str
+) -> None:
+    content = read_toml(DATA / "byproducts.toml")
+    slag = next(row for row in content["byproduct"] if row["id"] == "slag")
+    content["byproduct"].append(slag | {"id": "slag2"} | change)
+    monkeypatch.setattr("abm.catalogue.read_toml", lambda file: content)
+    with pytest.raises(DataError, match=expected):
+        _rows("byproducts.toml", "byproduct", Byproduct)

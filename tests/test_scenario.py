@@ -46,7 +46,7 @@ def test_everything_wrong_is_said_at_once_with_the_nearest_name() -> None:
     )
     assert len(errors) == 6
     assert "did you mean prices.volatility?" in errors[0]
-    assert "at least 0" in errors[1]
+    assert "0 to 10000" in errors[1]
     assert "not a number" in errors[2]
     assert "did you mean npv?" in errors[3]
     assert "whole number" in errors[4]
