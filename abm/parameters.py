@@ -26,7 +26,7 @@ MONTHLY_SHARE = (0.0, 12.0)  # a yearly rate of which a twelfth is taken each mo
 COUNT = (1, 2_000_000)
 STAFF = (0.0, 10_000.0)
 MONTH = (0, 100_000)
-LARGEST = 1e15
+LARGEST = 1e15  # no parameter means a number beyond this
 NEVER = 9999  # a month no run reaches: "does not close"
 
 
