@@ -8,6 +8,7 @@ the authors and should be swept before a conclusion rests on them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,10 @@ NEVER = 9999  # a month no run reaches: "does not close"
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number (`default` is float or int; ints are counts or months) or a name out of `choices`."""
+    """A number (`default` is float or int; ints are counts or months), or a text (`default` is str).
+
+    A text is one of `choices`, or anything in which `syntax` finds nothing wrong (it returns what is, in one phrase).
+    """
 
     name: str
     default: Value
@@ -43,11 +47,19 @@ class Parameter:
     source: str = JUDGEMENT
     domain: tuple[float, float] = NON_NEGATIVE
     choices: tuple[str, ...] = field(default=())
+    syntax: Callable[[str], str | None] | None = None
+
+    @property
+    def numeric(self) -> bool:
+        """Is it a number, so that it can be swept and read in a kernel?"""
+        return not isinstance(self.default, str)
 
     def check(self, value: Any) -> str | None:
         """What is wrong with `value`, in one phrase, or None."""
         if self.choices:
             return None if value in self.choices else f"{value!r} is not one of {', '.join(self.choices)}"
+        if not self.numeric:
+            return self.syntax(str(value)) if self.syntax else None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return f"{value!r} is not a number"
         if abs(value) > LARGEST or math.isnan(value):
@@ -238,7 +250,7 @@ FUNCTIONS: tuple[str, ...] = tuple(name.rsplit(".", 1)[1] for name in BY_NAME if
 def _nested() -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for parameter in PARAMETERS:
-        if not parameter.choices:
+        if parameter.numeric:
             *groups, leaf = parameter.name.split(".")
             node = tree
             for group in groups:
@@ -259,7 +271,7 @@ def record(values: dict[str, Value]) -> Any:
     """The numeric parameters as one nested numpy record: `p.transaction.bargain_hours` in a kernel."""
     row = np.zeros(1, RECORD)
     for parameter in PARAMETERS:
-        if not parameter.choices:
+        if parameter.numeric:
             *groups, leaf = parameter.name.split(".")
             node = row
             for group in groups:

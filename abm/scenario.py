@@ -79,7 +79,7 @@ def _lay(values: dict[str, Value], changes: Mapping[str, Any], where: str, error
         elif problem := parameter.check(value):
             errors.append(f"{where}: {name}: {problem}{nearest(str(value), parameter.choices)}")
         else:
-            values[name] = value if parameter.choices else type(parameter.default)(value)
+            values[name] = type(parameter.default)(value)
 
 
 def _check_whole(values: Mapping[str, Value], errors: list[str]) -> None:

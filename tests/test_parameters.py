@@ -11,7 +11,7 @@ from abm.parameters import BY_NAME, FUNCTIONS, NEVER, PARAMETERS, Parameter, Val
 from abm.scenario import Scenario
 from tests.conftest import horizon, runs, t_value
 
-NUMERIC = [parameter for parameter in PARAMETERS if not parameter.choices and "shares" not in parameter.name]
+NUMERIC = [parameter for parameter in PARAMETERS if parameter.numeric and "shares" not in parameter.name]
 REPLICATES = 40
 CLEAR = 5.0  # t value of the clearest of some seventy indicators: not by chance (p < 0.01 after Bonferroni)
 
@@ -41,7 +41,7 @@ def test_declaration_is_whole(parameter: Parameter) -> None:
     assert parameter.meaning
     assert parameter.source
     assert parameter.check(parameter.default) is None
-    if not parameter.choices:
+    if parameter.numeric:
         low, high = parameter.low, parameter.high
         assert low is not None
         assert high is not None
