@@ -1,4 +1,4 @@
-"""Month's step 7: parties look at what they know of; both must want it before talks start.
+"""Month's step 8: parties look at what they know of; both must want it before talks start.
 
 **A firm's decision** is `agree`: each party's certainty equivalent and irreversible cost (`weigh`) go to its decision
 rule (rules.py).
@@ -14,7 +14,7 @@ from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, move
-from abm.worth import enforcement, friction, net_saving, transaction_cost, unpriced_margin, value_share
+from abm.worth import enforcement, friction, net_saving, premium, transaction_cost, unpriced_margin, value_share
 
 
 @mechanism
@@ -45,23 +45,31 @@ def weigh(e, side, quantity, talking, p, world, state):
     annuity, rub = world.annuities[fixed.discount_class], friction(pair, donor, user, p.transaction)
     flow = quantity * value_share(case, pair, side, p.worth.split_spread)
 
-    priced = flow * route.substitution * pair.fit * state.unit_value[route.commodity, fixed.discount_class]
+    worth = premium(pair, lever) * state.unit_value[route.commodity, fixed.discount_class]
+    priced = flow * route.substitution * pair.fit * worth
     certain = annuity * (flow * unpriced_margin(pair, route, lever) - enforcement(rub, p.transaction))
     examples = state.live_of_route[pair.byproduct] + route.examples
-    value = certainty_equivalent(priced + certain, uncertainty(donor, user, examples, p.appraisal), fixed, p)
+    doubt = uncertainty(donor, user, examples, p.appraisal)
+    if side == 1 and state.suppliers[pair.demand] > 0:  # the receiver has another supplier to fall back on
+        doubt *= 1.0 - p.appraisal.redundancy
+    value = certainty_equivalent(priced + certain, doubt, fixed, p)
     if not fixed.firm:  # a municipality counts the public value of carbon
         value += annuity * flow * p.worth.carbon_value * net_saving(pair, route)
 
     helped = 1.0 - p.closing.municipal_cut * state.towns[fixed.municipality].maturity
-    permit = route.permit * (1.0 - state.centre[0].relief) * helped
+    permit = route.permit * (1.0 - state.towns[fixed.municipality].relief) * helped
     deal.first_cost, deal.last_cost = transaction_cost(case, state.persons[i], rub, permit, p.transaction)
-    deal.cofinance = p.facilitator.cofinance * case.support * flow * route.capex
-    deal.investment = flow * route.capex - deal.cofinance
+    whole = flow * route.capex
+    deal.cofinance = p.facilitator.cofinance * case.support * whole
+    deal.grant = min(lever.grant * whole, whole - deal.cofinance)
+    deal.investment = whole - deal.cofinance - deal.grant
 
     prospect.value = value
-    prospect.cost = deal.investment + deal.last_cost + (0.0 if talking else deal.first_cost)
+    unspent = deal.last_cost + (0.0 if talking else deal.first_cost)
+    prospect.cost = deal.investment + (1.0 - lever.subsidy) * unspent
     prospect.priced = priced / value if value > 0.0 else 0.0
-    prospect.volatility = world.price_process[route.commodity].effective
+    market = state.market[route.commodity]
+    prospect.volatility = market.exposure * world.price_process[route.commodity].effective
     prospect.rate, prospect.annuity = world.rates[fixed.discount_class], annuity
     prospect.payback = p.appraisal.payback_median * math.exp(p.appraisal.payback_spread * fixed.trait_payback)
 
@@ -99,10 +107,12 @@ def agree(e, quantity, talking, p, world, state, rule):
 @mechanism
 def pay(i, amount, world, state):
     """Book a transaction cost, SEK, under who paid it."""
+    subsidy = state.lever[0].subsidy * amount
+    state.account[0].subsidy += subsidy
     if world.participants[i].firm:
-        state.account[0].transaction_firms += amount
+        state.account[0].transaction_firms += amount - subsidy
     else:
-        state.account[0].transaction_utilities += amount
+        state.account[0].transaction_utilities += amount - subsidy
 
 
 @mechanism
@@ -137,7 +147,7 @@ def look(e, t, p, world, state, rule):
 @mechanism
 def step(t, p, world, state, rule: Any):
     """Identified pairs in visiting order: forgotten unless carried, or looked at."""
-    for e in state.moving[: state.centre[0].moving]:
+    for e in state.moving[: state.tally[0].moving]:
         pair = state.pairs[e]
         if pair.stage != IDENTIFIED:
             continue

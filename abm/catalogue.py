@@ -10,12 +10,13 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from abm.chance import name_key
+from abm.parameters import NEVER, STRATEGIES
 
 DATA = Path(__file__).parent / "data"
 
@@ -36,6 +37,7 @@ class Sector(Row):
     smallest: float = Field(gt=0)
     rural: bool
     municipal: bool
+    public: float = Field(ge=0, le=1)  # of its sales, to public buyers
 
 
 class Commodity(Row):
@@ -57,7 +59,8 @@ class Byproduct(Row):
 
     id: str
     name: str
-    unit: str = Field(pattern="^(t|MWh)$")
+    kind: Literal["material", "energy", "water", "sharing"]
+    unit: Literal["t", "MWh", "m3", "1000 tkm", "m2", "h"]
     commodity: str
     donors: dict[str, PositiveFloat] = Field(min_length=1)
     receivers: dict[str, PositiveFloat] = Field(min_length=1)
@@ -102,6 +105,26 @@ class Plant(Row):
     source: str = Field(min_length=3)
 
 
+class Facilitator(Row):
+    """Somebody who facilitates: the existing business support, a local node, a national centre.
+
+    Months count from month 0 and may be negative (part of the spin-up); no `covers` means all municipalities.
+    """
+
+    name: str
+    fte: float = Field(ge=0, le=10_000)
+    start: int = 0
+    stop: int = NEVER
+    staff_path: str = ""
+    shares: dict[str, float]
+    strategy: Literal[STRATEGIES] = "value"  # type: ignore[valid-type]
+    covers: tuple[str, ...] = ()
+    host: str = ""
+    supports: tuple[str, ...] = ()
+    support: float = Field(default=0.0, ge=0, le=1)  # share of the staff that supports them
+    source: str = "judgement"
+
+
 class Region(Row):
     """Municipalities, named plants, utilities, and the parameters in which the region differs."""
 
@@ -110,6 +133,7 @@ class Region(Row):
     municipality: tuple[Municipality, ...] = Field(min_length=1)
     anchor: tuple[Plant, ...] = ()
     utility: tuple[Plant, ...] = ()
+    facilitator: tuple[Facilitator, ...] = ()
     parameters: dict[str, Any] = {}
 
 
@@ -134,8 +158,11 @@ BYPRODUCT_NUMBERS = (
     "examples",
 )
 BYPRODUCT = np.dtype(
-    [(name, "f8") for name in BYPRODUCT_NUMBERS] + [("key", "u8"), ("commodity", "i4"), ("is_heat", "?")], align=True
+    [(name, "f8") for name in BYPRODUCT_NUMBERS] + [("key", "u8"), ("commodity", "i4"), ("kind", "i4")], align=True
 )
+KINDS = ("material", "energy", "water", "sharing")
+MATERIAL, ENERGY, WATER, SHARING = range(len(KINDS))
+MOST_BYPRODUCTS = 63  # one bit each in a participant's record
 
 
 @dataclass(frozen=True)
@@ -175,7 +202,8 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise DataError([f"{file}: {error}"]) from None
 
 
-def _lines(where: str, error: ValidationError) -> list[str]:
+def field_errors(where: str, error: ValidationError) -> list[str]:
+    """One line for each thing that is wrong with a row."""
     return [f"{where}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
 
 
@@ -192,7 +220,7 @@ def _rows(file_name: str, key: str, kind: type[Row]) -> tuple[Any, ...]:
         try:
             rows.append(kind(**values))
         except ValidationError as error:
-            errors += _lines(f"{file_name}: {name}", error)
+            errors += field_errors(f"{file_name}: {name}", error)
     if errors or not rows:
         raise DataError(errors or [f"{file_name}: no [[{key}]]"])
     return tuple(rows)
@@ -215,6 +243,8 @@ def catalogue() -> Catalogue:
     sectors = _rows("sectors.toml", "sector", Sector)
     commodity_rows = _rows("commodities.toml", "commodity", Commodity)
     byproduct_rows = _rows("byproducts.toml", "byproduct", Byproduct)
+    if len(byproduct_rows) > MOST_BYPRODUCTS:
+        raise DataError([f"byproducts.toml: {len(byproduct_rows)} rows, at most {MOST_BYPRODUCTS}"])
     commodities = np.zeros(len(commodity_rows), COMMODITY)
     for number, commodity in enumerate(commodity_rows):
         commodities[number] = (*(getattr(commodity, name) for name in COMMODITY_NUMBERS), name_key(commodity.id))
@@ -227,7 +257,7 @@ def catalogue() -> Catalogue:
             *(getattr(row, name) for name in BYPRODUCT_NUMBERS),
             name_key(row.id),
             position[row.commodity],
-            row.unit == "MWh",
+            KINDS.index(row.kind),
         )
     return Catalogue(
         sectors,
@@ -251,7 +281,7 @@ def load_region(name: str) -> Region:
     try:
         region = Region(**read_toml(file))
     except ValidationError as error:
-        raise DataError(_lines(file.name, error)) from None
+        raise DataError(field_errors(file.name, error)) from None
     places = {row.name for row in region.municipality}
     sectors = {row.id for row in catalogue().sectors}
     errors = [

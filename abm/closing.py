@@ -1,4 +1,4 @@
-"""Month's step 8: negotiations end, and both parties decide again at the prices and free quantities of the day."""
+"""Month's step 9: negotiations end, and both parties decide again at the prices and free quantities of the day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from abm.appraisal import agree, free_quantity, pay
 from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import rest
-from abm.state import ACTIVE, NEGOTIATING, count_adopter, move
+from abm.state import ACTIVE, NEGOTIATING, count_exchange, move
 
 
 @mechanism
@@ -23,11 +23,11 @@ def duration(case, route, relief, maturity, rates):
 
 
 @mechanism
-def maturity_of(pair, world, state):
-    """Mean maturity of the municipalities of the two parties."""
+def means_of(pair, world, state):
+    """Mean maturity of the municipalities of the two parties, and mean relief won there."""
     donor = state.towns[world.participants[pair.supplier].municipality]
     user = state.towns[world.participants[pair.receiver].municipality]
-    return 0.5 * (donor.maturity + user.maturity)
+    return 0.5 * (donor.maturity + user.maturity), 0.5 * (donor.relief + user.relief)
 
 
 @mechanism
@@ -42,23 +42,21 @@ def conclude(e, quantity, world, state):
         pay(i, state.deal[side].last_cost, world, state)
         account.investment += state.deal[side].investment
         account.cofinance += state.deal[side].cofinance
+        account.grant += state.deal[side].grant
         state.persons[i].agreements += 1
-        count_adopter(i, 1, world, state)
-    state.supply_free[fixed.supply] -= quantity
-    state.demand_free[fixed.demand] -= quantity
-    state.live_of_route[fixed.byproduct] += 1
+    count_exchange(e, 1, world, state)
     account.started += 1
 
 
 @mechanism
 def step(t, p, world, state, rule: Any):
     """Negotiating pairs in visiting order; those whose talks end are concluded or fail."""
-    for e in state.moving[: state.centre[0].moving]:
+    for e in state.moving[: state.tally[0].moving]:
         pair = state.pairs[e]
         if pair.stage != NEGOTIATING:
             continue
         fixed = world.pairs[e]
-        maturity, relief = maturity_of(fixed, world, state), state.centre[0].relief
+        maturity, relief = means_of(fixed, world, state)
         pair.clock += 1.0 / (12.0 * duration(pair, world.routes[fixed.byproduct], relief, maturity, p.closing))
         if pair.clock < pair.threshold:
             continue

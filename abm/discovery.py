@@ -1,4 +1,4 @@
-"""Month's step 6: latent opportunities are found, by the parties' own search or by a broker's screening.
+"""Month's step 7: latent opportunities are found, by the parties' own search or by a broker's screening.
 
 Both clocks of a pair are sums of integrals kept once per participant and once for the centre, so a pair need not be
 visited every month: the largest rate at which its clocks can run tells the earliest month in which it can be found,
@@ -15,7 +15,19 @@ import numpy as np
 from abm import chance
 from abm.chance import exponential
 from abm.compiled import kernel, mechanism
-from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, RESTING, SEARCH, SELF, move
+from abm.state import (
+    ACTIVE,
+    BROKER,
+    IDENTIFIED,
+    LATENT,
+    NEGOTIATING,
+    NEVER_DUE,
+    NOBODY,
+    RESTING,
+    SEARCH,
+    SELF,
+    move,
+)
 
 SAFETY = 1.0 - 1e-9  # a bound must not be late by a rounding error
 
@@ -99,7 +111,7 @@ def reschedule(e, t, world, state):
     """Enter latent pair `e` under the earliest month in which it can be found, its clocks standing as after `t`."""
     pair = world.pairs[e]
     donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-    screening = state.centre[0].screening
+    screening = state.coverage[pair.coverage].screening
     months = months_to_wait(state.pairs[e], world.search[e], donor, user, screening, world.fastest_search)
     wait = state.calendar.size
     if months < wait:
@@ -110,10 +122,10 @@ def reschedule(e, t, world, state):
 @mechanism
 def start_screening(e, t, world, state):
     """Latent pair `e` has two registered parties: its broker clock starts."""
-    case = state.pairs[e]
+    case, coverage = state.pairs[e], state.coverage[world.pairs[e].coverage]
     threshold = exponential(world.seed, chance.FOUND_BROKER, world.pairs[e].key, case.attempt)
-    case.broker_target = state.centre[0].screening + threshold / world.search[e].broker
-    state.centre[0].candidates += 1
+    case.broker_target = coverage.screening + threshold / world.search[e].broker
+    coverage.candidates += 1
     reschedule(e, t, world, state)
 
 
@@ -135,7 +147,7 @@ def become_latent(e, t, world, state):
 @mechanism
 def become_aware(i, t, world, state):
     """From now on participant `i` searches; its latent pairs, clocks as after `t`, may be found earlier."""
-    state.persons[i].aware = True
+    state.persons[i].aware, state.persons[i].aware_since = True, t
     for e in world.own[world.first[i] : world.first[i + 1]]:
         if state.pairs[e].stage == LATENT:
             reschedule(e, t, world, state)
@@ -157,12 +169,13 @@ def identify(e, found, t, world, state):
     pair, fixed = state.pairs[e], world.pairs[e]
     unlink(e, state.pairs, state.calendar)
     if state.persons[fixed.supplier].registered and state.persons[fixed.receiver].registered:
-        state.centre[0].candidates -= 1
+        state.coverage[fixed.coverage].candidates -= 1
     move(e, IDENTIFIED, state)
     pair.found, pair.look, pair.refused, pair.clock = found, t, 0, 0.0
+    pair.identified_at = t
     pair.threshold = exponential(world.seed, chance.FORGOTTEN, fixed.key, pair.attempt)
-    state.found[state.centre[0].found] = e
-    state.centre[0].found += 1
+    state.found[state.tally[0].found] = e
+    state.tally[0].found += 1
     if found == SELF:
         state.account[0].found_self += 1
     else:
@@ -175,7 +188,7 @@ def tell_parties(t, world, state):
 
     After all pairs due were looked at: who becomes aware now finds from next month on.
     """
-    for e in state.found[: state.centre[0].found]:
+    for e in state.found[: state.tally[0].found]:
         for i in (world.pairs[e].supplier, world.pairs[e].receiver):
             if not state.persons[i].aware:
                 become_aware(i, t, world, state)
@@ -184,14 +197,14 @@ def tell_parties(t, world, state):
 @kernel
 def merge_found(state):
     """Bring the list of moving pairs up to date: those found come in, lost ones go, in visiting order."""
-    centre = state.centre[0]
+    tally = state.tally[0]
     kept = 0
-    for n in range(centre.moving):
+    for n in range(tally.moving):
         e = state.moving[n]
-        if state.pairs[e].stage != LATENT and state.pairs[e].stage != RESTING:
+        if state.pairs[e].stage in (IDENTIFIED, NEGOTIATING, ACTIVE):
             state.moving[kept] = e
             kept += 1
-    new = np.sort(state.found[: centre.found])
+    new = np.sort(state.found[: tally.found])
     last, write = kept - 1, kept + new.size - 1
     for n in range(new.size - 1, -1, -1):
         while last >= 0 and state.moving[last] > new[n]:
@@ -200,14 +213,13 @@ def merge_found(state):
             write -= 1
         state.moving[write] = new[n]
         write -= 1
-    centre.moving = kept + new.size
-    centre.found = 0
+    tally.moving = kept + new.size
+    tally.found = 0
 
 
 @mechanism
 def step(t, world, state):
     """Look at the pairs that are due in month `t`; the others cannot be found yet."""
-    screening = state.centre[0].screening
     e = state.calendar[t]
     while e >= 0:
         case, pair = state.pairs[e], world.pairs[e]
@@ -216,7 +228,7 @@ def step(t, world, state):
             become_latent(e, t, world, state)
         else:
             donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-            found = is_found(case, world.search[e], donor, user, screening)
+            found = is_found(case, world.search[e], donor, user, state.coverage[pair.coverage].screening)
             if found == NOBODY:
                 reschedule(e, t, world, state)
             else:

@@ -1,4 +1,4 @@
-"""Month's step 5: participants become aware, learn and trust, and with that search more."""
+"""Month's step 6: participants become aware, learn and trust, and with that search more."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ def grow_aware(i, trainings, events, rates, world, state):
     """
     person, fixed = state.persons[i], world.participants[i]
     town = state.towns[fixed.municipality]
-    near = town.adopters / world.members[fixed.municipality]
-    like = state.adopters_of_sector[fixed.sector] / world.sector_members[fixed.sector]
-    person.aware_clock += awareness_hazard(town, near, like, rates) / 12.0
+    near = town.adopters / town.members
+    like = state.adopters_of_sector[fixed.sector] / state.members_of_sector[fixed.sector]
+    hazard = awareness_hazard(town, near, like, rates) + state.lever[0].campaign
+    person.aware_clock += hazard / 12.0
     person.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
     person.aware_clock -= events * math.log(1.0 - rates.aware_event)
     return person.aware_clock >= person.aware_threshold
@@ -87,13 +88,16 @@ def learn(person, fixed, trainings, events, p):
 @mechanism
 def step(t, p, world, state):
     """Awareness, knowledge, social capital and the search done so far of every participant."""
-    centre, rates = state.centre[0], p.discovery
+    rates, marketplace = p.discovery, state.lever[0].marketplace
     for i in range(state.persons.size):
         person, fixed = state.persons[i], world.participants[i]
-        trainings = trainings_now(person, fixed.key, world.seed, centre.training)
-        events = events_now(person, fixed.key, world.seed, centre.event)
+        if not person.present:
+            continue
+        town = state.towns[fixed.municipality]
+        trainings = trainings_now(person, fixed.key, world.seed, town.training)
+        events = events_now(person, fixed.key, world.seed, town.event)
         if not person.aware and grow_aware(i, trainings, events, p.learning, world, state):
             become_aware(i, t - 1, world, state)
         learn(person, fixed, trainings, events, p)
         if person.aware:
-            person.search += rates.finds * (1.0 + rates.social_gain * person.social) / 12.0
+            person.search += (rates.finds * (1.0 + rates.social_gain * person.social) + marketplace) / 12.0

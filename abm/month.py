@@ -1,7 +1,7 @@
 """One month, as an ordered list.
 
-Within each of the steps 3 to 6 all act on the same state, so their order does not matter; steps 7 to 9 visit pairs one
-after the other, since capacity is scarce, in an order drawn once per replicate.
+Steps 3 to 7 all act on last month's exchanges; steps 8 to 10 visit pairs one after the other, since capacity is scarce,
+in an order drawn once per replicate.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from abm import (
+    accounts,
     appraisal,
     closing,
     discovery,
@@ -19,6 +20,8 @@ from abm import (
     observe,
     operation,
     prices,
+    staffing,
+    turnover,
 )
 from abm.compiled import mechanism
 
@@ -28,6 +31,7 @@ def month(t, p, world, state, rule: Any, rows):
     """Advance `state` by month `t`, counted from the start of the spin-up."""
     prices.step(t, world, state)
     interventions.step(t, world, state)
+    staffing.step(t, p, world, state)
     municipalities.step(t, p, world, state)
     facilitators.step(t, p, world, state)
     learning.step(t, p, world, state)
@@ -35,6 +39,8 @@ def month(t, p, world, state, rule: Any, rows):
     appraisal.step(t, p, world, state, rule)
     closing.step(t, p, world, state, rule)
     operation.step(t, p, world, state)
+    turnover.step(t, p, world, state)
+    accounts.step(p, world, state)
     observe.step(t, p, world, state, rows)
 
 

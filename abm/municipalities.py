@@ -1,4 +1,4 @@
-"""Month's step 3: municipalities mature by example, saving, peers and policy work, and may fall back at elections.
+"""Month's step 4: municipalities mature by example, saving, peers and policy work, and may fall back at elections.
 
 Groups after the Västra Götaland prestudy: 0 passive, 1 exploring, 2 active. During the spin-up they stay as today.
 """
@@ -17,14 +17,14 @@ FIRST_ELECTION = 8
 
 
 @mechanism
-def up_hazard(m, active, policy, p, world, state):
-    """Hazard of one step up of municipality `m`, 1/yr; `active` share of active ones, `policy` steps per year."""
+def up_hazard(m, active, p, world, state):
+    """Hazard of one step up of municipality `m`, 1/yr; `active` is the share of active ones."""
     rates, town = p.municipalities, state.towns[m]
     examples = town.exchanges / (town.exchanges + rates.half_examples)
     per_head = max(town.saving, 0.0) / world.residents[m]
     saving = per_head / (per_head + rates.half_saving)
     own = rates.spontaneous + rates.examples * examples + rates.saving * saving
-    return own + rates.peers * active + policy
+    return own + rates.peers * active + town.policy
 
 
 @mechanism
@@ -33,7 +33,8 @@ def _election(m, occasion, p, world, state):
     town = state.towns[m]
     protection = town.exchanges / (town.exchanges + p.municipalities.half_examples)
     lost = p.municipalities.election_loss * (1.0 - protection)
-    if town.maturity > PASSIVE and uniform(world.seed, chance.ELECTION, world.town_keys[m], occasion) < lost:
+    least = max(state.lever[0].mandate, PASSIVE)
+    if town.maturity > least and uniform(world.seed, chance.ELECTION, world.town_keys[m], occasion) < lost:
         town.maturity -= 1
         _next_step(m, world, state)
 
@@ -47,6 +48,21 @@ def _next_step(m, world, state):
 
 
 @mechanism
+def persuade(p, world, state):
+    """Policy work of each facilitator, spread over the municipalities that it covers and that are not yet active."""
+    for m in range(state.towns.size):
+        state.towns[m].policy = 0.0
+    for f in range(state.centres.size):
+        followers = 0
+        for m in range(state.towns.size):
+            followers += world.covers[f, m] and state.towns[m].maturity < ACTIVE_MUNICIPALITY
+        steps = p.facilitator.steps * world.centres[f].policy * state.centres[f].work
+        for m in range(state.towns.size):
+            if followers > 0 and world.covers[f, m]:
+                state.towns[m].policy += steps / followers
+
+
+@mechanism
 def step(t, p, world, state):
     """Maturity of all municipalities, on last month's exchanges and savings."""
     month = t - world.spin_up
@@ -55,15 +71,15 @@ def step(t, p, world, state):
     active = 0
     for m in range(state.towns.size):
         active += state.towns[m].maturity == ACTIVE_MUNICIPALITY
-    followers = state.towns.size - active
-    policy = 0.0
-    if followers > 0:
-        policy = p.facilitator.steps * p.facilitator.shares.policy * state.lever[0].fte / followers
+    persuade(p, world, state)
     share = active / state.towns.size
     for m in range(state.towns.size):
         town = state.towns[m]
+        while town.maturity < state.lever[0].mandate:
+            town.maturity += 1
+            _next_step(m, world, state)
         if town.maturity < ACTIVE_MUNICIPALITY:
-            town.clock += up_hazard(m, share, policy, p, world, state) / 12.0
+            town.clock += up_hazard(m, share, p, world, state) / 12.0
             if town.clock >= town.threshold:
                 town.maturity += 1
                 _next_step(m, world, state)

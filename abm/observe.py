@@ -1,4 +1,4 @@
-"""Month's step 10: the indicators, once a month. Observing changes nothing.
+"""Month's step 13: the indicators, once a month. Observing changes nothing.
 
 An indicator is a row of `INDICATORS` and a line in a kernel below; the names meet in the record `ROW`.
 """
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abm.catalogue import Catalogue, Region
+from abm.catalogue import ENERGY, SHARING, WATER, Catalogue, Region
 from abm.compiled import kernel, mechanism
 from abm.population import SIZE_LIMITS
 from abm.state import ACTIVE, ACTIVE_MUNICIPALITY, IDENTIFIED, LATENT, NEGOTIATING, RESTING
@@ -43,31 +43,48 @@ INDICATORS: tuple[Indicator, ...] = (
     Indicator("started", "count", "exchanges started since month 0"),
     Indicator("ended_loss", "count", "exchanges ended by a party's loss since month 0"),
     Indicator("ended_process", "count", "exchanges ended by process change since month 0"),
-    Indicator("tonnes", "t/yr", "by-products exchanged, without heat"),
-    Indicator("heat", "MWh/yr", "excess heat exchanged"),
-    Indicator("virgin_avoided", "t/yr", "virgin raw material replaced, without heat"),
+    Indicator("ended_exit", "count", "exchanges ended by the closing of a party since month 0"),
+    Indicator("firms", "count", "firms that are there"),
+    Indicator("firms_closed", "count", "firms that closed since month 0"),
+    Indicator("firms_entered", "count", "firms that entered since month 0"),
+    Indicator("shared", "count", "live exchanges that share something (transport, space, staff)"),
+    Indicator("tonnes", "t/yr", "by-products exchanged, without heat, steam and water"),
+    Indicator("heat", "MWh/yr", "excess heat and steam exchanged"),
+    Indicator("water", "m3/yr", "process water exchanged"),
+    Indicator("virgin_avoided", "t/yr", "virgin raw material replaced, without heat, steam and water"),
     Indicator("moved_up", "t/yr", "by-products moved up the waste hierarchy from landfill or incineration"),
     Indicator("imports_avoided", "MSEK/yr", "imported raw material replaced, at today's prices"),
     Indicator("carbon_rate", "t CO2e/yr", "emissions avoided by live exchanges, transport taken off"),
     Indicator("carbon", "t CO2e", "emissions avoided since month 0, transport taken off"),
     Indicator("saving_rate", "MSEK/yr", "private saving of live exchanges at today's prices, enforcement taken off"),
     Indicator("saving", "MSEK", "private saving since month 0, enforcement taken off"),
-    Indicator("transaction_cost", "MSEK", "transaction cost paid since month 0, enforcement not included"),
+    Indicator("transaction_cost", "MSEK", "transaction cost since month 0, whoever paid it, enforcement not included"),
     Indicator("transaction_firms", "MSEK", "part of it paid by firms"),
     Indicator("transaction_utilities", "MSEK", "part of it paid by municipal utilities"),
     Indicator("enforcement", "MSEK", "enforcement cost paid since month 0"),
     Indicator("investment", "MSEK", "investment paid by the parties since month 0"),
     Indicator("cofinance", "MSEK", "investment paid by public funds that the centre found since month 0"),
-    Indicator("public_cost", "MSEK", "staff cost of the centre and co-finance since month 0"),
+    Indicator("grant", "MSEK", "investment paid by grants since month 0"),
+    Indicator("subsidy", "MSEK", "transaction cost paid by subsidy since month 0"),
+    Indicator("price_floor", "MSEK", "paid under guaranteed prices since month 0"),
+    Indicator("procurement", "MSEK", "premiums paid by public buyers since month 0"),
+    Indicator("public_cost", "MSEK", "staff of facilitators and administration of interventions since month 0"),
+    Indicator("transfers", "MSEK", "paid by the public to the parties since month 0 (co-finance to premiums, above)"),
+    Indicator("public_outlay", "MSEK", "public cost and transfers since month 0; tax revenue is not taken off"),
+    Indicator("paid_national", "MSEK", "part of it paid nationally"),
+    Indicator("paid_region", "MSEK", "part of it paid by the region"),
+    Indicator("paid_municipal", "MSEK", "part of it paid by municipalities"),
+    Indicator("tax_revenue", "MSEK", "revenue of the added landfill tax and carbon price since month 0, a transfer"),
     Indicator(
-        "cost_per_tonne", "SEK/t CO2e", "public cost over emissions avoided since month 0, all exchanges (gross)"
+        "cost_per_tonne", "SEK/t CO2e", "public outlay over emissions avoided since month 0, all exchanges (gross)"
     ),
+    Indicator("staff", "FTE", "staff of all facilitators"),
     Indicator("aware", "share", "participants aware of by-product exchange"),
     Indicator("knowledge", "0..1", "mean knowledge of participants"),
     Indicator("social_capital", "0..1", "mean social capital of participants"),
-    Indicator("registered", "count", "participants in the centre's register"),
-    Indicator("caseload", "count", "cases carried by the centre (fractions counted)"),
-    Indicator("relief", "share", "regulatory relief won for permits"),
+    Indicator("registered", "count", "participants in a register"),
+    Indicator("caseload", "count", "cases carried by facilitators (fractions counted)"),
+    Indicator("relief", "share", "regulatory relief won for permits, mean of municipalities"),
     Indicator("maturity", "0..2", "mean maturity of municipalities"),
     Indicator("active_municipalities", "share", "municipalities in the active group"),
     Indicator("price_index", "ratio", "mean over raw materials of price over long-run price"),
@@ -111,47 +128,66 @@ def share(part, whole):
 
 @mechanism
 def observe_people(world, state, row):
-    """Adoption, awareness, knowledge and social capital."""
-    adopters, firm_adopters, firms, aware = 0, 0, 0, 0
+    """Adoption, awareness, knowledge and social capital of those that are there."""
+    people, adopters, firm_adopters, firms, aware, registered = 0, 0, 0, 0, 0, 0
     knowledge, social = 0.0, 0.0
     for i in range(state.persons.size):
         person = state.persons[i]
+        if not person.present:
+            continue
+        people += 1
         adopts = person.live > 0
         adopters += adopts
         aware += person.aware
+        registered += person.registered
         knowledge += person.knowledge
         social += person.social
         if world.participants[i].firm:
             firms += 1
             firm_adopters += adopts
-    people = state.persons.size
-    row.adoption = adopters / people
-    row.adoption_firms = share(firm_adopters, firms)
-    row.aware, row.knowledge, row.social_capital = aware / people, knowledge / people, social / people
+    row.adoption, row.adoption_firms = share(adopters, people), share(firm_adopters, firms)
+    row.aware, row.knowledge, row.social_capital = (
+        share(aware, people),
+        share(knowledge, people),
+        share(social, people),
+    )
+    row.firms, row.registered = firms, registered
+
+
+@mechanism
+def observe_quantity(pair, route, row):
+    """Quantity of one live exchange, by its kind."""
+    if route.kind == ENERGY:
+        row.heat += pair.quantity
+    elif route.kind == WATER:
+        row.water += pair.quantity
+    elif route.kind == SHARING:
+        row.shared += 1.0
+    else:
+        row.tonnes += pair.quantity
+        row.virgin_avoided += route.substitution * pair.quantity
+        row.moved_up += route.disposed * pair.quantity
 
 
 @mechanism
 def observe_exchanges(p, world, state, row):
     """Flows of live exchanges: quantities, raw material, carbon, money."""
-    row.tonnes, row.heat, row.virgin_avoided, row.moved_up = 0.0, 0.0, 0.0, 0.0
+    row.tonnes, row.heat, row.water, row.shared = 0.0, 0.0, 0.0, 0.0
+    row.virgin_avoided, row.moved_up = 0.0, 0.0
     row.imports_avoided, row.carbon_rate, row.saving_rate, row.cross_sector = 0.0, 0.0, 0.0, 0.0
-    for e in state.moving[: state.centre[0].moving]:
+    row.caseload = 0.0
+    for e in state.moving[: state.tally[0].moving]:
         pair, fixed = state.pairs[e], world.pairs[e]
+        row.caseload += pair.support
         if pair.stage != ACTIVE:
             continue
-        route = world.routes[fixed.byproduct]
-        replaced = route.substitution * pair.quantity
-        if route.is_heat:
-            row.heat += pair.quantity
-        else:
-            row.tonnes += pair.quantity
-            row.virgin_avoided += replaced
-            row.moved_up += route.disposed * pair.quantity
-        row.imports_avoided += route.imported * replaced * state.price[route.commodity] / MILLION
+        route, market = world.routes[fixed.byproduct], state.market[world.routes[fixed.byproduct].commodity]
+        observe_quantity(pair, route, row)
+        row.imports_avoided += route.imported * route.substitution * pair.quantity * market.price / MILLION
         row.carbon_rate += net_saving(fixed, route) * pair.quantity
         donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
         watching = 2.0 * enforcement(friction(fixed, donor, user, p.transaction), p.transaction)
-        gain = margin(fixed, route, state.price[route.commodity], state.lever[0])
+        gain = margin(fixed, route, market.price + market.top_up, state.lever[0])
         row.saving_rate += (gain * pair.quantity - watching) / MILLION
         row.cross_sector += fixed.cross
     row.cross_sector = share(row.cross_sector, state.stages[ACTIVE])
@@ -171,7 +207,7 @@ def observe_network(world, state, row):
     parent = np.arange(state.persons.size)
     distance = np.zeros(state.stages[ACTIVE])
     live, adopters, joined = 0, 0, 0
-    for e in state.moving[: state.centre[0].moving]:
+    for e in state.moving[: state.tally[0].moving]:
         if state.pairs[e].stage == ACTIVE:
             fixed = world.pairs[e]
             distance[live] = fixed.distance
@@ -198,28 +234,43 @@ def observe_account(state, row):
     row.carbon, row.saving = account.carbon, account.saving / MILLION
     row.transaction_firms = account.transaction_firms / MILLION
     row.transaction_utilities = account.transaction_utilities / MILLION
-    row.transaction_cost = row.transaction_firms + row.transaction_utilities
+    row.transaction_cost = row.transaction_firms + row.transaction_utilities + account.subsidy / MILLION
+    row.ended_exit, row.firms_closed, row.firms_entered = account.ended_exit, account.closed, account.entered
     row.enforcement, row.investment = account.enforcement / MILLION, account.investment / MILLION
-    row.cofinance = account.cofinance / MILLION
-    row.public_cost = (account.centre_cost + account.cofinance) / MILLION
-    row.cost_per_tonne = share(account.centre_cost + account.cofinance, account.carbon)
 
 
 @mechanism
-def observe_centre(p, world, state, row):
-    """The centre's work, municipal maturity, prices."""
-    centre = state.centre[0]
-    row.registered, row.relief, row.caseload = centre.registered, centre.relief, 0.0
-    for e in state.cases[: centre.cases]:
-        row.caseload += state.pairs[e].support
-    maturity, active, index = 0.0, 0.0, 0.0
+def observe_public(state, row):
+    """What the public paid, for what, and who of it."""
+    account = state.account[0]
+    row.cofinance, row.grant = account.cofinance / MILLION, account.grant / MILLION
+    row.subsidy, row.price_floor = account.subsidy / MILLION, account.price_floor / MILLION
+    row.procurement, row.tax_revenue = account.procurement / MILLION, account.tax_revenue / MILLION
+    national = account.cofinance + account.grant + account.subsidy + account.price_floor
+    cost, transfers = account.staff + account.administration, national + account.procurement
+    row.public_cost, row.transfers = cost / MILLION, transfers / MILLION
+    row.public_outlay = (cost + transfers) / MILLION
+    row.paid_national = (account.national + national) / MILLION
+    row.paid_region = account.region / MILLION
+    row.paid_municipal = (account.municipal + account.procurement) / MILLION
+    row.cost_per_tonne = share(cost + transfers, account.carbon)
+    row.staff = 0.0
+    for f in range(state.centres.size):
+        row.staff += state.centres[f].staff
+
+
+@mechanism
+def observe_region(world, state, row):
+    """Municipal maturity and relief, prices."""
+    maturity, active, relief, index = 0.0, 0.0, 0.0, 0.0
     for m in range(state.towns.size):
         maturity += state.towns[m].maturity
         active += state.towns[m].maturity == ACTIVE_MUNICIPALITY
-    for k in range(state.price.size):
-        index += state.price[k] / world.price_process[k].price
+        relief += state.towns[m].relief
+    for k in range(state.market.size):
+        index += state.market[k].price / world.price_process[k].price
     row.maturity, row.active_municipalities = maturity / state.towns.size, active / state.towns.size
-    row.price_index = index / state.price.size
+    row.relief, row.price_index = relief / state.towns.size, index / state.market.size
 
 
 @kernel
@@ -228,16 +279,16 @@ def observe_groups(world, state, groups):
     sizes, towns = state.adopters_of_size.size, state.towns.size
     by_maturity, members = np.zeros(3), np.zeros(3)
     for s in range(sizes):
-        groups[s] = share(state.adopters_of_size[s], world.size_members[s])
+        groups[s] = share(state.adopters_of_size[s], state.members_of_size[s])
     for m in range(towns):
         town = state.towns[m]
         by_maturity[town.maturity] += town.adopters
-        members[town.maturity] += world.members[m]
-        groups[sizes + 3 + m] = share(town.adopters, world.members[m])
+        members[town.maturity] += town.members
+        groups[sizes + 3 + m] = share(town.adopters, town.members)
     for g in range(3):
         groups[sizes + g] = share(by_maturity[g], members[g])
     for s in range(state.adopters_of_sector.size):
-        groups[sizes + 3 + towns + s] = share(state.adopters_of_sector[s], world.sector_members[s])
+        groups[sizes + 3 + towns + s] = share(state.adopters_of_sector[s], state.members_of_sector[s])
 
 
 @mechanism
@@ -251,5 +302,6 @@ def step(t, p, world, state, rows):
     observe_exchanges(p, world, state, row)
     observe_network(world, state, row)
     observe_account(state, row)
-    observe_centre(p, world, state, row)
+    observe_public(state, row)
+    observe_region(world, state, row)
     observe_groups(world, state, rows.groups[month])

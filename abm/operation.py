@@ -1,11 +1,11 @@
-"""Month's step 9: live exchanges pay, and end by loss or by a change of process."""
+"""Month's step 10: live exchanges pay, and end by loss or by a change of process."""
 
 from __future__ import annotations
 
 from abm.compiled import mechanism
 from abm.discovery import rest
-from abm.state import ACTIVE, count_adopter
-from abm.worth import enforcement, friction, margin, net_saving, trust, value_share
+from abm.state import ACTIVE, count_exchange
+from abm.worth import enforcement, friction, margin, net_saving, premium, trust, value_share
 
 
 @mechanism
@@ -15,16 +15,23 @@ def operate(e, p, world, state):
     route = world.routes[pair.byproduct]
     donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
     watching = enforcement(friction(pair, donor, user, p.transaction), p.transaction)
-    yearly = case.quantity * margin(pair, route, state.price[route.commodity], state.lever[0])
+    market, lever, saved = state.market[route.commodity], state.lever[0], net_saving(pair, route)
+    yearly = case.quantity * margin(pair, route, market.price + market.top_up, lever)
     losing = False
     for side in range(2):
         i = pair.supplier if side == 0 else pair.receiver
         own = value_share(case, pair, side, p.worth.split_spread) * yearly - watching
-        state.towns[world.participants[i].municipality].saving += own
+        town = state.towns[world.participants[i].municipality]
+        town.saving += own
+        town.carbon += 0.5 * saved * case.quantity
         account.saving += own / 12.0
         losing = losing or own < 0.0
     account.enforcement += 2.0 * watching / 12.0
-    account.carbon += net_saving(pair, route) * case.quantity / 12.0
+    account.carbon += saved * case.quantity / 12.0
+    replaced = route.substitution * pair.fit * case.quantity
+    account.price_floor += replaced * market.top_up / 12.0
+    account.procurement += replaced * (premium(pair, lever) - 1.0) * (market.price + market.top_up) / 12.0
+    state.tally[0].freight += (route.emission_saving / 1000.0 - saved) * case.quantity
     return losing
 
 
@@ -38,12 +45,9 @@ def end_hazard(pair, donor, user, p):
 def end(e, t, p, world, state):
     """The exchange ends: quantities are free again, and both parties lose some social capital."""
     pair, fixed = state.pairs[e], world.pairs[e]
+    count_exchange(e, -1, world, state)
     for i in (fixed.supplier, fixed.receiver):
-        count_adopter(i, -1, world, state)
         state.persons[i].social *= 1.0 - p.learning.social_loss
-    state.supply_free[fixed.supply] += pair.quantity
-    state.demand_free[fixed.demand] += pair.quantity
-    state.live_of_route[fixed.byproduct] -= 1
     pair.quantity = 0.0
     rest(e, t, p, state)
 
@@ -52,9 +56,10 @@ def end(e, t, p, world, state):
 def step(t, p, world, state):
     """Live exchanges in visiting order."""
     for m in range(state.towns.size):
-        state.towns[m].saving = 0.0
+        state.towns[m].saving, state.towns[m].carbon = 0.0, 0.0
+    state.tally[0].freight = 0.0
     account = state.account[0]
-    for e in state.moving[: state.centre[0].moving]:
+    for e in state.moving[: state.tally[0].moving]:
         pair = state.pairs[e]
         if pair.stage != ACTIVE:
             continue

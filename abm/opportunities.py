@@ -19,6 +19,7 @@ from abm.chance import mix, normal, uniform
 from abm.compiled import kernel
 from abm.parameters import BY_NAME
 from abm.population import Population
+from abm.worth import net_saving
 
 EARTH_RADIUS = 6371.0  # km
 # Which pairs exist does not follow a swept tax: the set is built once per replicate and used for every behaviour.
@@ -31,17 +32,19 @@ OPPORTUNITY = np.dtype(
         ("fit", "f8"),
         ("split", "f8"),
         ("value", "f8"),
+        ("carbon", "f8"),
+        ("public", "f8"),
         ("supplier", "i4"),
         ("receiver", "i4"),
         ("supply", "i4"),
         ("demand", "i4"),
         ("byproduct", "i4"),
+        ("coverage", "i4"),
         ("cross", "?"),
         ("neighbours", "?"),
     ],
     align=True,
 )
-OPPORTUNITY_TYPE = OPPORTUNITY
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Opportunities:
     """Record array of opportunities, and for each participant the numbers of its own.
 
     Those of participant i are `own[first[i]:first[i + 1]]`. `split` is the draw (-1..1) of who gets the value,
-    `value` the gross flow value at long-run prices in SEK a year.
+    `value` the gross flow value at long-run prices in SEK a year, `carbon` the emissions that the whole flow would
+    avoid in t CO2e a year, `public` the share of what the receiver makes of it that public buyers take.
     """
 
     pairs: np.ndarray
@@ -85,9 +89,9 @@ def _within_reach(population: Population, byproduct: int, reach: float, most: in
 
 
 @kernel
-def _keep(seed, pairs, population, byproducts, commodities, p):
+def _keep(seed, pairs, population, table, p):
     """Fill in the candidates' draws and values; return which of them are opportunities."""
-    participants, supplies, demands = population
+    (participants, supplies, demands), (byproducts, commodities, public) = population, table
     kept = np.zeros(pairs.size, np.bool_)
     partners, last = 0, -1
     for e in range(pairs.size):
@@ -109,6 +113,8 @@ def _keep(seed, pairs, population, byproducts, commodities, p):
         quantity = min(supplies[pair.supply].quantity, demands[pair.demand].quantity)
         saved = route.substitution * pair.fit * commodities[route.commodity].price
         pair.value = quantity * (saved + route.gate_fee + route.landfill_share * LANDFILL_TAX_TODAY)
+        pair.carbon = quantity * net_saving(pair, route)
+        pair.public = public[user.sector]
         enough = quantity >= p.opportunities.min_share * supplies[pair.supply].quantity
         kept[e] = enough and pair.value >= p.opportunities.min_value
     return kept
@@ -135,7 +141,8 @@ def enumerate_opportunities(population: Population, seed: int, p: np.void) -> Op
         parts.append(part)
     pairs = np.concatenate(parts)
     people = (population.participants, population.supplies, population.demands)
-    pairs = pairs[_keep(np.uint64(seed), pairs, people, table.byproducts, table.commodities, p)]
+    goods = (table.byproducts, table.commodities, np.array([sector.public for sector in table.sectors]))
+    pairs = pairs[_keep(np.uint64(seed), pairs, people, goods, p)]
     pairs = pairs[_visit_order(np.uint64(seed), pairs)]
     ends = np.concatenate((pairs["supplier"], pairs["receiver"]))
     first = np.zeros(len(population.participants) + 1, np.int64)

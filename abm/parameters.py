@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ MONTHLY_SHARE = (0.0, 12.0)  # a yearly rate of which a twelfth is taken each mo
 COUNT = (1, 2_000_000)
 STAFF = (0.0, 10_000.0)
 MONTH = (0, 100_000)
+STRATEGIES = ("value", "carbon", "small_firms", "cross_sector", "first_come")
 LARGEST = 1e15  # no parameter means a number beyond this
+LARGEST_MULTIPLE = 1000.0  # of the staff, in a dated path
 NEVER = 9999  # a month no run reaches: "does not close"
 
 
@@ -73,6 +76,27 @@ class Parameter:
         return None
 
 
+def read_path(text: str) -> list[tuple[int, float]]:
+    """'36:2, 96:0.5' -> [(36, 2.0), (96, 0.5)]: from each month on, so many times the staff; raises ValueError."""
+    steps = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        month, _, multiple = part.partition(":")
+        steps.append((int(month), float(multiple)))
+    rising = all(first[0] < second[0] for first, second in pairwise(steps))
+    if not rising or any(not 0 <= multiple <= LARGEST_MULTIPLE for _, multiple in steps):
+        raise ValueError(text)
+    return steps
+
+
+def path_problem(text: str) -> str | None:
+    """What is wrong with a dated path, or None."""
+    try:
+        read_path(text)
+    except ValueError:
+        return f"{text!r} is not month:multiple, month:multiple, ... with rising months and multiples from 0"
+    return None
+
+
 def describe(domain: tuple[float, float]) -> str:
     """'0 to 1', 'at least 0', 'above 0'."""
     least, most = domain
@@ -84,6 +108,19 @@ def describe(domain: tuple[float, float]) -> str:
 P = Parameter
 AUDITS = "energy-audit studies: Anderson & Newell 2004; Qiu et al. 2015"
 OREBRO = "Business Region Örebro: three staff on 6 MSEK a year, paid by the region and twelve municipalities"
+
+
+def dated(name: str, high: float, unit: str, meaning: str, *, most: float = INFINITE) -> tuple[Parameter, ...]:
+    """Level, first month and month of the end of an intervention; at level 0 it is off."""
+    domain = (0.0, most) if most < INFINITE else NON_NEGATIVE
+    first, level = f"interventions.{name}", 0 if isinstance(high, int) else 0.0
+    return (
+        P(f"{first}.level", level, 0, high, unit, meaning, domain=domain),
+        P(f"{first}.start", 12, 0, 60, "month", f"months from month 0 to the start of the {name.replace('_', ' ')}",
+          domain=MONTH),
+        P(f"{first}.stop", NEVER, 96, NEVER, "month", f"months from month 0 to its end ({NEVER}: never)", domain=MONTH),
+    )  # fmt: skip
+
 
 # fmt: off
 PARAMETERS: tuple[Parameter, ...] = (
@@ -100,6 +137,17 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("population.position_spread", 6.0, 3, 12, "km", "standard deviation of plant positions around the seat, per axis"),
   P("population.trait_spread", 0.5, 0.2, 0.8, "share",
     "half-width of the uniform spread of risk aversion, knowledge and social capital around their means", domain=SHARE),
+  P("population.sharing", 0.03, 0.0, 0.1, "share",
+    "the same chance for what is shared instead of bought twice (transport, space, staff)", domain=SHARE),
+  P("population.potential", 0.15, 0.0, 0.3, "share", "sites without a firm at the start, per firm", domain=(0.0, 10.0)),
+  # -- firms that close and firms that enter
+  P("turnover.exit", 0.01, 0.0, 0.03, "1/yr", "closing of a firm; all its exchanges end"),
+  P("turnover.entry", 0.07, 0.02, 0.15, "1/yr", "a new firm at a site without one"),
+  P("turnover.attraction", 1.0, 0.0, 4.0, "-",
+    "how many times more entries where many living exchanges carry what the site could take part in",
+    "judgement; Sotenäs expects 20 new firms around its symbiosis"),
+  P("turnover.half_offers", 3.0, 1, 10, "count", "such exchanges in the municipality at half of that effect",
+    domain=POSITIVE),
   # -- opportunities
   P("opportunities.fit_spread", 0.35, 0.15, 0.6, "log", "log standard deviation of technical fit (mean 1)"),
   P("opportunities.min_value", 100_000.0, 30_000, 300_000, "SEK/yr",
@@ -151,6 +199,8 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("appraisal.risk_aversion", 1.15, 0.7, 1.5, "-", "mean risk aversion"),
   P("appraisal.half_examples", 6.0, 2, 15, "count", "live exchanges of a route that halve the uncertainty",
     domain=POSITIVE),
+  P("appraisal.redundancy", 0.2, 0.0, 0.5, "share",
+    "cut of a receiver's uncertainty while another supplier of the same by-product serves it", domain=SHARE),
   P("appraisal.interval", 12, 1, 24, "months", "months between looks at an identified opportunity", domain=(1, 1200)),
   P("appraisal.case_interval", 3, 1, 12, "months", "the same for a carried case", domain=(1, 1200)),
   P("appraisal.payback_median", 2.0, 1.25, 3.0, "yr", "median payback limit", AUDITS, POSITIVE),
@@ -218,7 +268,9 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("municipalities.peers", 0.15, 0.0, 0.4, "1/yr", "step up per share of active municipalities"),
   P("municipalities.election_loss", 0.15, 0.0, 0.4, "share",
     "chance to fall one step at an election without local exchanges", domain=SHARE),
-  # -- the resource centre
+  P("municipalities.cofund_threshold", 1.0, 0.25, 4.0, "-",
+    "growth of yearly benefit at home over own yearly share of the centre, from which a municipality goes on paying"),
+  # -- the resource centre, and facilitators in general
   P("facilitator.fte", 4.0, 0, 16, "FTE", "staff of the resource centre", domain=STAFF),
   P("facilitator.start", 12, 0, 36, "month", "months from month 0 to the opening of the centre", domain=MONTH),
   P("facilitator.stop", NEVER, 36, NEVER, "month", f"months from month 0 to its closing ({NEVER}: never)",
@@ -228,6 +280,31 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("facilitator.shares.policy", 0.2, 0, 1, "share", "share of staff on policy and strategy", domain=SHARE),
   P("facilitator.shares.brokerage", 0.2, 0, 1, "share", "share of staff on brokerage", domain=SHARE),
   P("facilitator.shares.meeting", 0.2, 0, 1, "share", "share of staff on the meeting place", domain=SHARE),
+  P("facilitator.staff_path", "", None, None, "text",
+    "dated multiples of the staff: month:multiple, ...; empty: none", syntax=path_problem),
+  P("facilitator.strategy", "value", None, None, "name", "which cases and which participants come first",
+    choices=STRATEGIES),
+  P("facilitator.covers", "", None, None, "text", "municipalities covered, separated by commas; empty: all"),
+  P("facilitator.host", "", None, None, "text",
+    "municipality that hosts the centre: it works only while that one is active; empty: no such need"),
+  P("facilitator.coordination", 0.5, 0, 1, "share",
+    "how far facilitators over the same participants avoid doing the same work twice", domain=SHARE),
+  P("facilitator.support_gain", 0.3, 0.1, 0.6, "share",
+    "largest gain of a node's productivity through a centre that supports several nodes"),
+  P("facilitator.support_half", 0.25, 0.1, 0.5, "FTE/FTE",
+    "supporting staff per staff of the nodes at half of that gain",
+    domain=POSITIVE),
+  P("facilitator.funding.national", 0.0, 0, 0.5, "share", "part of the centre paid by national project money",
+    domain=SHARE),
+  P("facilitator.funding.municipal", 0.0, 0, 0.5, "share",
+    "part of the centre asked of municipalities, by residents; what they do not pay is missing",
+    domain=SHARE),
+  P("facilitator.project_end", NEVER, 60, NEVER, "month",
+    f"months from month 0 to the end of project money ({NEVER}: never)",
+    domain=MONTH),
+  P("facilitator.review_period", 4, 2, 6, "yr", "years between the funders' reviews of the centre", domain=(1, 100)),
+  P("facilitator.review_threshold", 0.0, 0.0, 4.0, "-",
+    "growth of yearly benefit since the opening over yearly cost below which funders close it; 0: always renewed"),
   P("facilitator.cases", 6.0, 3, 12, "1/FTE", "cases carried at a time"),
   P("facilitator.patience", 2, 1, 6, "count", "refused looks after which a case is given up", domain=COUNT),
   P("facilitator.trainings", 40.0, 20, 80, "1/(FTE yr)", "participants trained"),
@@ -240,6 +317,20 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("facilitator.cofinance", 0.10, 0.0, 0.25, "share", "share of the investment of a carried case paid by funds found",
     domain=SHARE),
   P("facilitator.cost", 2.0e6, 1.0e6, 2.5e6, "SEK/(FTE yr)", "cost of one FTE, all in", OREBRO),
+  # -- interventions: off at level 0, from month `start` to month `stop`
+  *dated("landfill_tax", 800.0, "SEK/t", "landfill tax added to today's"),
+  *dated("carbon_price", 1000.0, "SEK/t", "carbon price added to today's"),
+  *dated("transaction_subsidy", 0.5, "share", "share of the parties' transaction cost paid by the state", most=1.0),
+  *dated("grant", 0.4, "share", "share of the parties' investment paid by the state", most=1.0),
+  *dated("price_floor", 1.0, "share",
+         "price guaranteed for replaced raw material, over its long-run price (contract for difference)", most=2.0),
+  *dated("marketplace", 0.1, "1/yr", "finds per aware participant that a digital marketplace adds"),
+  *dated("campaign", 0.1, "1/yr", "awareness that an information campaign adds"),
+  *dated("mandate", 1, "step", "least maturity that municipalities are obliged to have", most=2),
+  *dated("procurement", 0.3, "share", "premium that public buyers pay for replaced raw material", most=5.0),
+  P("interventions.marketplace.cost", 20_000.0, 5_000, 50_000, "SEK", "cost of the marketplace per find offered"),
+  P("interventions.campaign.cost", 10_000.0, 3_000, 30_000, "SEK", "cost of the campaign per participant reached"),
+  P("interventions.mandate.cost", 300_000.0, 100_000, 800_000, "SEK/yr", "cost of a mandate per municipality"),
 )
 # fmt: on
 

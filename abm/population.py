@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from abm import chance
-from abm.catalogue import Catalogue, Region, catalogue
+from abm.catalogue import SHARING, Catalogue, Region, catalogue
 from abm.chance import mix, name_key, normal, uniform
 from abm.compiled import kernel
 from abm.scenario import Scenario
@@ -33,12 +33,14 @@ PARTICIPANT = np.dtype(
         ("trait_knowledge", "f8"),
         ("trait_social", "f8"),
         ("trait_payback", "f8"),
+        ("routes", "i8"),  # by-products that it could supply or take, one bit each
         ("municipality", "i4"),
         ("sector", "i4"),
         ("nace2", "i4"),
         ("size", "i4"),
         ("discount_class", "i4"),
         ("firm", "?"),
+        ("potential", "?"),  # a site without a firm at the start
     ],
     align=True,
 )
@@ -109,8 +111,9 @@ def draw_participants(seed, participants, n_anchors, table, p):
 
 
 @kernel
-def draw_streams(seed, participants, intensity, keys, events, p):
+def draw_streams(seed, participants, table, events, p):
     """Streams of one side (`events`: has it, its size): owner, by-product and units a year, by participant."""
+    intensity, keys, shared = table
     streams = np.zeros(participants.size * 4, STREAM)
     count = 0
     for i in range(participants.size):
@@ -118,7 +121,8 @@ def draw_streams(seed, participants, intensity, keys, events, p):
         sure = person.employees > ALWAYS or not person.firm
         for r in range(keys.size):
             mean = intensity[r, person.sector] * person.employees
-            if mean <= 0.0 or not (sure or uniform(seed, events[0], person.key, keys[r]) < p.prevalence):
+            chosen = uniform(seed, events[0], person.key, keys[r]) < (p.sharing if shared[r] else p.prevalence)
+            if mean <= 0.0 or not (chosen or (sure and not shared[r])):
                 continue
             if count == streams.size:
                 streams = np.concatenate((streams, np.zeros(streams.size, STREAM)))
@@ -131,10 +135,13 @@ def draw_streams(seed, participants, intensity, keys, events, p):
     return streams[:count].copy()
 
 
-def _named(region: Region, table: Catalogue, firms: int) -> tuple[np.ndarray, dict[int, str]]:
+def _named(region: Region, table: Catalogue, firms: int, sites: int) -> tuple[np.ndarray, dict[int, str]]:
     anchors = region.anchor[:firms]
-    participants = np.zeros(firms + len(region.utility), PARTICIPANT)
-    participants["firm"][:firms] = True
+    utilities = firms + len(region.utility)
+    participants = np.zeros(utilities + sites, PARTICIPANT)
+    participants["firm"] = True
+    participants["firm"][firms:utilities] = False
+    participants["potential"][utilities:] = True
     places = {row.name: number for number, row in enumerate(region.municipality)}
     names = {}
     for number, plant in [*enumerate(anchors), *enumerate(region.utility, start=firms)]:
@@ -154,7 +161,8 @@ def draw_population(scenario: Scenario, seed: int, p: np.void) -> Population:
     """The participants of one replicate; `p` are the scenario's parameters as a record."""
     region, table = scenario.region, catalogue()
     firms = int(scenario.values["population.firms"])
-    participants, names = _named(region, table, firms)
+    sites = round(float(scenario.values["population.potential"]) * firms)
+    participants, names = _named(region, table, firms, sites)
     distributions = (
         np.cumsum([sector.share for sector in table.sectors]),
         np.array([sector.smallest for sector in table.sectors], dtype=float),
@@ -166,11 +174,14 @@ def draw_population(scenario: Scenario, seed: int, p: np.void) -> Population:
     key = np.uint64(seed)
     draw_participants(key, participants, min(len(region.anchor), firms), distributions, p["population"])
     participants["nace2"] = np.array([int(sector.nace2) for sector in table.sectors])[participants["sector"]]
-    routes = np.ascontiguousarray(table.byproducts["key"])
-    supplies = draw_streams(
-        key, participants, table.supply_intensity, routes, (chance.HAS_SUPPLY, chance.SUPPLY_SIZE), p["population"]
+    routes, shared = np.ascontiguousarray(table.byproducts["key"]), table.byproducts["kind"] == SHARING
+    supplies, demands = (
+        draw_streams(key, participants, (intensity, routes, shared), events, p["population"])
+        for intensity, events in (
+            (table.supply_intensity, (chance.HAS_SUPPLY, chance.SUPPLY_SIZE)),
+            (table.demand_intensity, (chance.HAS_DEMAND, chance.DEMAND_SIZE)),
+        )
     )
-    demands = draw_streams(
-        key, participants, table.demand_intensity, routes, (chance.HAS_DEMAND, chance.DEMAND_SIZE), p["population"]
-    )
+    for streams in (supplies, demands):
+        np.bitwise_or.at(participants["routes"], streams["owner"], 1 << streams["byproduct"].astype(np.int64))
     return Population(participants, supplies, demands, names)

@@ -25,6 +25,17 @@ PROCESS = np.dtype(
     align=True,
 )
 
+MARKET = np.dtype(
+    [
+        ("price", "f8"),
+        ("top_up", "f8"),  # what a guaranteed price adds to it today
+        ("exposure", "f8"),  # part of the volatility that a guarantee leaves to the parties
+        ("public_value", "f8"),  # of one unit a year at the municipal rate, guarantee left out
+    ],
+    align=True,
+)
+MUNICIPAL = 3  # discount class of municipal utilities and of public value
+
 
 @kernel
 def jump_sum(process, months):
@@ -150,13 +161,64 @@ def unit_values(x, process, rates, horizon, reverting):
 
 
 @kernel
-def levels(x, process):
-    """Price of each month, SEK/unit, shape (months, commodities)."""
-    result = np.zeros(x.shape)
+def markets(x, process, values):
+    """Price of each month and its public value, without any guarantee; MARKET, shape (months, commodities)."""
+    result = np.zeros(x.shape, MARKET)
     for t in range(x.shape[0]):
         for k in range(process.size):
-            result[t, k] = process[k].price * math.exp(x[t, k] - correction(process[k], t))
+            result[t, k].price = process[k].price * math.exp(x[t, k] - correction(process[k], t))
+            result[t, k].exposure = 1.0
+            result[t, k].public_value = values[t, k, MUNICIPAL]
     return result
+
+
+@kernel
+def guaranteed(mean, spread, floor):
+    """Mean of max(P, floor) of a lognormal P, and the part of it that moves with P (Black 1976, undiscounted)."""
+    if spread <= 0.0:
+        return max(mean, floor), mean if mean > floor else 0.0
+    d = math.log(mean / floor) / spread + 0.5 * spread
+    moving = mean * 0.5 * math.erfc(-d / math.sqrt(2.0))
+    return moving + floor * 0.5 * math.erfc((d - spread) / math.sqrt(2.0)), moving
+
+
+@kernel
+def _ahead(one, x, t, months, reverting):
+    """Mean of the price `months` after month `t` at log deviation `x`, and the spread of its log."""
+    today = one.price * math.exp(x - correction(one, t))
+    if not reverting:
+        return today, 0.0
+    monthly = one.s**2 + one.chance * one.jump**2
+    if one.a == 1.0:
+        return today, math.sqrt(months * monthly)
+    lasting = (1.0 - one.a ** (2 * months)) / (1.0 - one.a**2)
+    mean = one.price * math.exp(one.a**months * x + _growth(one, months) - one.mean)
+    return mean, math.sqrt(lasting * monthly)
+
+
+@kernel
+def guarantee(floors, x, process, rates, horizon, reverting, market, values):
+    """Lay a guaranteed price over `market` and unit `values` in the months in which `floors` is above 0.
+
+    `floors` is the guarantee over the long-run price, shape (months,). Parties expect what is in force to last.
+    """
+    weights = _weights(rates, horizon)
+    for t in range(floors.size):
+        if floors[t] <= 0.0:
+            continue
+        for k in range(process.size):
+            floor, row = floors[t] * process[k].price, market[t, k]
+            row.top_up = max(floor - row.price, 0.0)
+            whole, moving = 0.0, 0.0
+            for h in range(weights.shape[0]):
+                months = round(12.0 * (h + 0.5) * HALF_YEAR_STEP)
+                mean, spread = _ahead(process[k], x[t, k], t, months, reverting)
+                received, part = guaranteed(mean, spread, floor)
+                for c in range(rates.size):
+                    values[t, k, c] += weights[h, c] * (received - mean)
+                whole += weights[h, 0] * received
+                moving += weights[h, 0] * part
+            row.exposure = moving / whole
 
 
 def discount_rates(p: Any) -> np.ndarray:
@@ -167,6 +229,6 @@ def discount_rates(p: Any) -> np.ndarray:
 
 @kernel
 def step(t, world, state):
-    """Prices of month `t` become today's."""
-    state.price[:] = world.price[t]
+    """The market of month `t` is today's."""
+    state.market[:] = world.market[t]
     state.unit_value[:] = world.unit_value[t]

@@ -14,12 +14,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from abm.catalogue import DataError, Region, load_region, read_toml, region_names
-from abm.parameters import BY_NAME, FUNCTIONS, Value
+from pydantic import ValidationError
 
+from abm.catalogue import DataError, Facilitator, Region, field_errors, load_region, read_toml, region_names
+from abm.parameters import BY_NAME, FUNCTIONS, NEVER, Value, path_problem, read_path
+
+MOST_FACILITATORS = 32  # one bit each in a participant's and a pair's record
 MONTHS = 180  # default length of a run after the spin-up: 15 years
 MOST_MONTHS = 1200
-FILE_KEYS = ("region", "name", "months", "parameters")
+FILE_KEYS = ("region", "name", "months", "parameters", "facilitator")
+RESOURCE_CENTRE = "resource centre"
+COORDINATION = "facilitator.coordination"
 
 
 class ScenarioError(ValueError):
@@ -39,16 +44,18 @@ class Scenario:
     region: Region
     values: Mapping[str, Value]
     months: int = MONTHS
+    facilitators: tuple[Facilitator, ...] = ()  # besides the resource centre
 
     def with_values(self, changes: Mapping[str, Value]) -> Scenario:
         """The same scenario with other values; raises ScenarioError."""
         errors: list[str] = []
         values = dict(self.values)
         _lay(values, changes, "scenario", errors)
-        _check_whole(values, errors)
+        changed = replace(self, values=MappingProxyType(values))
+        errors += problems(changed)
         if errors:
             raise ScenarioError(errors)
-        return replace(self, values=MappingProxyType(values))
+        return changed
 
     @property
     def spin_up_months(self) -> int:
@@ -82,13 +89,101 @@ def _lay(values: dict[str, Value], changes: Mapping[str, Any], where: str, error
             values[name] = type(parameter.default)(value)
 
 
-def _check_whole(values: Mapping[str, Value], errors: list[str]) -> None:
-    """Checks that need more than one parameter."""
-    shares = sum(float(values[f"facilitator.shares.{name}"]) for name in FUNCTIONS)
-    if abs(shares - 1.0) > 1e-6:
-        errors.append(f"facilitator.shares.*: the {len(FUNCTIONS)} shares sum to {shares:g}, they must sum to 1")
-    if values["facilitator.stop"] <= values["facilitator.start"]:  # type: ignore[operator]
-        errors.append("facilitator.stop: must be after facilitator.start")
+def names_in(text: str) -> list[str]:
+    """'Mjölby, Motala' -> ['Mjölby', 'Motala']."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def problems(scenario: Scenario) -> list[str]:
+    """What is wrong with a scenario as a whole: all that needs more than one parameter."""
+    return [*_share_problems(scenario), *_date_problems(scenario), *_place_problems(scenario)]
+
+
+def _share_problems(scenario: Scenario) -> Iterator[str]:
+    values = scenario.values
+    shares = {"facilitator.shares.*": [float(values[f"facilitator.shares.{name}"]) for name in FUNCTIONS]}
+    shares |= {f"facilitator {row.name}: shares": list(row.shares.values()) for row in scenario.facilitators}
+    for where, parts in shares.items():
+        if abs(sum(parts) - 1.0) > 1e-6:
+            yield f"{where}: the {len(parts)} shares sum to {sum(parts):g}, they must sum to 1"
+    funding = [float(values[f"facilitator.funding.{name}"]) for name in ("national", "municipal")]
+    if sum(funding) > 1.0:
+        yield f"facilitator.funding.*: sum to {sum(funding):g}, they must not exceed 1"
+
+
+def _periods(scenario: Scenario) -> Iterator[tuple[str, int, int, int]]:
+    """Name, first month, month of the end and earliest month allowed of all that is dated."""
+    values = scenario.values
+    for name in values:
+        group, dot, last = name.rpartition(".")
+        if last == "start":
+            yield group + dot, int(values[name]), int(values[group + ".stop"]), 0
+    for row in scenario.facilitators:
+        yield f"facilitator {row.name}: ", row.start, row.stop, -scenario.spin_up_months
+
+
+def _date_problems(scenario: Scenario) -> Iterator[str]:
+    months, values = scenario.months, scenario.values
+    for where, start, stop, least in _periods(scenario):
+        usual = where + "start" in BY_NAME and start == BY_NAME[where + "start"].default
+        if not usual and not least <= start < months:
+            yield f"{where}start: month {start} is outside the run (months {least} to {months - 1})"
+        if stop <= start:
+            yield f"{where}stop: month {stop} is not after {where}start"
+        elif stop > months and stop != NEVER:
+            yield f"{where}stop: month {stop} is outside the run ({months} months; {NEVER}: never)"
+    paths = {"facilitator.staff_path": str(values["facilitator.staff_path"])}
+    paths |= {f"facilitator {row.name}: staff_path": row.staff_path for row in scenario.facilitators}
+    for where, text in paths.items():
+        if problem := path_problem(text):
+            yield f"{where}: {problem}"
+            continue
+        for month, _ in read_path(text):
+            if not -scenario.spin_up_months <= month < months:
+                yield f"{where}: month {month} is outside the run ({months} months)"
+
+
+def _place_problems(scenario: Scenario) -> Iterator[str]:
+    """Municipalities and facilitators that are spoken of but are not there, or are there twice."""
+    towns = [town.name for town in scenario.region.municipality]
+    values = scenario.values
+    asked = [("facilitator.covers", name) for name in names_in(str(values["facilitator.covers"]))]
+    asked += [("facilitator.host", str(values["facilitator.host"]))]
+    names = [RESOURCE_CENTRE, *(row.name for row in scenario.facilitators)]
+    for row in scenario.facilitators:
+        where = f"facilitator {row.name}"
+        asked += [(f"{where}: covers", name) for name in row.covers] + [(f"{where}: host", row.host)]
+        for name in row.supports:
+            if name not in names or name == row.name:
+                yield f"{where}: supports: no other facilitator {name!r}{nearest(name, names)}"
+        if names.count(row.name) > 1:
+            yield f"{where}: given twice"
+        if set(row.shares) != set(FUNCTIONS):
+            yield f"{where}: shares: expected {', '.join(FUNCTIONS)}, found {', '.join(row.shares)}"
+    for where, name in asked:
+        if name and name not in towns:
+            yield f"{where}: no municipality {name!r} in this region{nearest(name, towns)}"
+    if len(names) > MOST_FACILITATORS:
+        yield f"{len(names)} facilitators, at most {MOST_FACILITATORS}"
+
+
+def overlapping(scenario: Scenario) -> list[str]:
+    """Names of two facilitators over the same municipality at the same time, or nothing."""
+    values, everywhere = scenario.values, {town.name for town in scenario.region.municipality}
+    rows = [
+        (
+            RESOURCE_CENTRE,
+            names_in(str(values["facilitator.covers"])),
+            *(values[f"facilitator.{name}"] for name in ("fte", "start", "stop")),
+        ),
+        *((row.name, list(row.covers), row.fte, row.start, row.stop) for row in scenario.facilitators),
+    ]
+    staffed = [(name, set(covers) or everywhere, start, stop) for name, covers, fte, start, stop in rows if fte]
+    for number, (name, covers, start, stop) in enumerate(staffed):
+        for other, others, first, last in staffed[:number]:
+            if covers & others and start < last and first < stop:  # type: ignore[operator]
+                return [other, name]
+    return []
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Value]:
@@ -164,8 +259,32 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
     length = months if months is not None else content.get("months", MONTHS)
     if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= MOST_MONTHS:
         errors.append(f"months: {length!r} is not a whole number from 1 to {MOST_MONTHS}")
-    if not errors:
-        _check_whole(values, errors)
+    others = region.facilitator + _read_facilitators(text, content.get("facilitator", []), errors)
     if errors:
         raise ScenarioError(errors)
-    return Scenario(name, region_name, region, MappingProxyType(values), length)
+    scenario = Scenario(name, region_name, region, MappingProxyType(values), length, others)
+    errors += problems(scenario)
+    given = COORDINATION in {*_names(region.parameters), *_names(content.get("parameters", {})), *overrides}
+    if not errors and not given and (two := overlapping(scenario)):
+        errors.append(f"{two[0]} and {two[1]} cover the same municipalities: {COORDINATION} (0 to 1) must be given")
+    if errors:
+        raise ScenarioError(errors)
+    return scenario
+
+
+def _names(tree: Mapping[str, Any]) -> set[str]:
+    return {name for name, _ in _flatten(tree)}
+
+
+def _read_facilitators(where: str, rows: Any, errors: list[str]) -> tuple[Facilitator, ...]:
+    """The `[[facilitator]]` rows of a scenario file, noting what is wrong with them."""
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        errors.append(f"{where}: facilitator must be an array of tables: [[facilitator]]")
+        return ()
+    read = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            read.append(Facilitator(**row))
+        except ValidationError as error:
+            errors += field_errors(f"{where}: facilitator {row.get('name', number)}", error)
+    return tuple(read)

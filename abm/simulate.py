@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from abm import chance
 from abm.catalogue import catalogue
-from abm.chance import exponential, name_key, uniform
+from abm.chance import exponential, name_key
 from abm.compiled import kernel
 from abm.discovery import become_latent, search_weights
 from abm.interventions import lever_paths
-from abm.learning import start_level
 from abm.month import months
 from abm.observe import INDICATORS, Rows, empty_rows, group_names
-from abm.opportunities import enumerate_opportunities
+from abm.opportunities import Opportunities, enumerate_opportunities
 from abm.parameters import record
 from abm.population import SIZE_LIMITS, draw_population
-from abm.prices import annuity, deviations, discount_rates, levels, processes, unit_values
+from abm.prices import MARKET, annuity, deviations, discount_rates, guarantee, markets, processes, unit_values
 from abm.rules import PROSPECT, compiled
 from abm.scenario import Scenario
+from abm.staffing import coverages, facilitation, potentials
 from abm.state import (
     ACCOUNT,
     ACTIVE,
     BROKER,
     CENTRE,
+    COVERAGE,
     DEAL,
+    DORMANT,
     NEVER_DUE,
     PAIR,
     PERSON,
-    RESTING,
+    SEAT,
     STAGES,
+    TALLY,
     TOWN,
     State,
     World,
+    count_member,
 )
+from abm.turnover import next_turn, settle
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CENTRE_PREFIX = "facilitator."  # parameters that act from month 0 on only: arms may differ in these
+FROM_MONTH_0 = ("facilitator.", "interventions.")  # what acts from month 0 on only: arms may differ in these
+COVERED = "facilitator.covers"
 
 
 @dataclass(frozen=True)
@@ -96,88 +103,145 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
     p, key, table = record(dict(scenario.values)), np.uint64(seed), catalogue()
     population = draw_population(scenario, seed, p)
     opportunities = enumerate_opportunities(population, seed, p)
-    horizon, rates = float(p["worth"]["horizon"]), discount_rates(p)
-    total = scenario.spin_up_months + scenario.months
-    process = processes(table.commodities, p["prices"], horizon)
-    x = deviations(key, process, total)
-    reverting = scenario.values["prices.expectations"] == "reverting"
-    people, towns = population.participants, scenario.region.municipality
-    discovery = p["discovery"]
+    people, towns, pairs = population.participants, scenario.region.municipality, opportunities.pairs
+    who, levers = facilitation(scenario), lever_paths(scenario)
+    here, there = (people["municipality"][pairs[side]] for side in ("supplier", "receiver"))
+    pairs["coverage"], serves = coverages(who.covers, here, there)
+    market = draw_market(scenario, p, key, levers["price_floor"])
     world = World(
         seed=key,
         spin_up=scenario.spin_up_months,
-        fastest_search=float(discovery["finds"] * (1.0 + discovery["social_gain"]) / 12.0),
+        fastest_search=fastest_search(p, levers),
         participants=people,
         supplies=population.supplies,
         demands=population.demands,
-        pairs=opportunities.pairs,
-        search=search_weights(opportunities.pairs, opportunities.first, opportunities.own, discovery),
+        pairs=pairs,
+        search=search_weights(pairs, opportunities.first, opportunities.own, p["discovery"]),
         first=opportunities.first,
         own=opportunities.own,
         routes=table.byproducts,
-        price_process=process,
-        price=levels(x, process),
-        unit_value=unit_values(x, process, rates, horizon, reverting),
-        rates=rates,
-        annuities=np.array([annuity(rate, horizon) for rate in rates]),
-        levers=lever_paths(scenario),
+        price_process=market.process,
+        market=market.market,
+        unit_value=market.unit_value,
+        rates=market.rates,
+        annuities=market.annuities,
+        levers=levers,
+        centres=who.centres,
+        staff=who.staff,
+        covers=who.covers,
+        serves=serves,
+        supports=who.supports,
+        potential=potentials(who, opportunities, people),
         town_keys=np.array([name_key(town.name) for town in towns]),
         residents=np.array([town.population for town in towns]),
         maturity=np.array([town.maturity for town in towns], np.int32),
-        members=np.bincount(people["municipality"], minlength=len(towns)).clip(1),
-        sector_members=np.bincount(people["sector"], minlength=len(table.sectors)).clip(1),
-        size_members=np.bincount(people["size"], minlength=len(SIZE_LIMITS) + 1).clip(1),
     )
     return world, population.names
 
 
+class Market(NamedTuple):
+    """The prices of a replicate, and what a unit a year is worth at them (prices.py)."""
+
+    process: np.ndarray
+    market: np.ndarray
+    unit_value: np.ndarray
+    rates: np.ndarray
+    annuities: np.ndarray
+
+
+def draw_market(scenario: Scenario, p: np.void, key: np.uint64, floors: np.ndarray) -> Market:
+    """Prices of all months, with the guarantee of the months in which `floors` is above 0."""
+    horizon, rates = float(p["worth"]["horizon"]), discount_rates(p)
+    process = processes(catalogue().commodities, p["prices"], horizon)
+    x = deviations(key, process, scenario.spin_up_months + scenario.months)
+    reverting = scenario.values["prices.expectations"] == "reverting"
+    values = unit_values(x, process, rates, horizon, reverting)
+    market = markets(x, process, values)
+    if floors.any():
+        guarantee(floors, x, process, rates, horizon, reverting, market, values)
+    return Market(process, market, values, rates, np.array([annuity(rate, horizon) for rate in rates]))
+
+
+def fastest_search(p: np.void, levers: np.ndarray) -> float:
+    """Most that one month can add to a participant's search."""
+    own = p["discovery"]["finds"] * (1.0 + p["discovery"]["social_gain"])
+    return float((own + levers["marketplace"].max()) / 12.0)
+
+
+def under(world: World, scenario: Scenario, p: np.void) -> World:
+    """The same firms and luck under the facilitators and interventions of another scenario of the same region."""
+    who, levers = facilitation(scenario), lever_paths(scenario)
+    changes = {"levers": levers, "centres": who.centres, "staff": who.staff, "supports": who.supports}
+    opportunities = Opportunities(world.pairs, world.first, world.own)
+    changes["potential"] = potentials(who, opportunities, world.participants)
+    if levers["price_floor"].any() or world.levers["price_floor"].any():
+        market = draw_market(scenario, p, world.seed, levers["price_floor"])
+        changes |= {"market": market.market, "unit_value": market.unit_value}
+    return world._replace(**changes)
+
+
+def places(scenario: Scenario, p: np.void) -> int:
+    """Most cases that one facilitator can carry at a time."""
+    who, rates = facilitation(scenario), p["facilitator"]
+    work = who.staff.max(axis=0) * who.centres["leadership"] * (1.0 + rates["support_gain"])
+    return math.ceil(work.max() * rates["cases"]) + 1
+
+
 @kernel
 def start(p, world, state):
-    """Fill in the state before the first month: thresholds, traits at their start, every pair latent."""
+    """Fill in the state before the first month: thresholds, traits at their start, every possible pair latent."""
     for m in range(state.towns.size):
         state.towns[m].maturity = world.maturity[m]
         state.towns[m].threshold = exponential(world.seed, chance.MATURITY, world.town_keys[m], 0)
-    rates, spread = p.learning, p.population.trait_spread
     for i in range(state.persons.size):
-        person, fixed = state.persons[i], world.participants[i]
-        person.knowledge = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
-        person.social = start_level(rates.social_start, spread, fixed.trait_social)
-        person.aware = uniform(world.seed, chance.AWARE_AT_START, fixed.key, 0) < rates.aware_start
-        person.aware_threshold = exponential(world.seed, chance.AWARENESS, fixed.key, 0)
-        person.next_training = exponential(world.seed, chance.TRAINING, fixed.key, 0)
-        person.next_event = exponential(world.seed, chance.EVENT, fixed.key, 0)
+        settle(i, 0, p, world, state)
+        next_turn(i, world, state)
+        if world.participants[i].potential:
+            state.persons[i].aware = False
+        else:
+            count_member(i, 1, world, state)
     for e in range(state.pairs.size):
-        become_latent(e, -1, world, state)
+        if state.persons[world.pairs[e].supplier].present and state.persons[world.pairs[e].receiver].present:
+            become_latent(e, -1, world, state)
 
 
-def initial_state(p: np.void, world: World) -> State:
-    """The state before the first month of the spin-up."""
-    people, pairs, towns = len(world.participants), len(world.pairs), len(world.residents)
+def initial_state(p: np.void, world: World, room: int) -> State:
+    """The state before the first month of the spin-up, with room for so many cases of each facilitator."""
+    people, pairs, towns, centres = len(world.participants), len(world.pairs), len(world.residents), len(world.centres)
+    sectors, routes = len(catalogue().sectors), len(world.routes)
     state = State(
         persons=np.zeros(people, PERSON),
         pairs=np.zeros(pairs, PAIR),
         towns=np.zeros(towns, TOWN),
-        centre=np.zeros(1, CENTRE),
+        centres=np.zeros(centres, CENTRE),
+        seats=np.zeros((centres, towns), SEAT),
+        coverage=np.zeros(world.serves.shape[1], COVERAGE),
+        tally=np.zeros(1, TALLY),
         account=np.zeros(1, ACCOUNT),
         lever=np.zeros(1, world.levers.dtype),
         supply_free=world.supplies["quantity"].copy(),
         demand_free=world.demands["quantity"].copy(),
+        suppliers=np.zeros(len(world.demands), np.int64),
         calendar=np.full(len(world.levers), -1, np.int32),
         moving=np.zeros(pairs, np.int32),
         found=np.zeros(pairs, np.int32),
-        cases=np.zeros(pairs, np.int32),
+        cases=np.zeros((centres, room), np.int32),
         stages=np.zeros(len(STAGES), np.int64),
-        live_of_route=np.zeros(len(world.routes), np.int64),
-        adopters_of_sector=np.zeros(len(world.sector_members), np.int64),
-        adopters_of_size=np.zeros(len(world.size_members), np.int64),
-        price=np.zeros(world.price.shape[1]),
+        live_of_route=np.zeros(routes, np.int64),
+        live_here=np.zeros((towns, routes), np.int64),
+        members_of_sector=np.zeros(sectors, np.int64),
+        members_of_size=np.zeros(len(SIZE_LIMITS) + 1, np.int64),
+        adopters_of_sector=np.zeros(sectors, np.int64),
+        adopters_of_size=np.zeros(len(SIZE_LIMITS) + 1, np.int64),
+        market=np.zeros(world.market.shape[1], MARKET),
         unit_value=np.zeros(world.unit_value.shape[1:]),
         deal=np.zeros(2, DEAL),
         prospect=np.zeros(2, PROSPECT),
     )
+    state.centres["opened"] = NEVER_DUE
     state.pairs["due"] = NEVER_DUE
-    state.pairs["stage"] = RESTING
-    state.stages[RESTING] = pairs
+    state.pairs["stage"] = DORMANT
+    state.stages[DORMANT] = pairs
     start(p, world, state)
     return state
 
@@ -199,34 +263,57 @@ def _network(world: World, state: State, names: dict[int, str]) -> Network:
     )
 
 
-def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
-    """One trajectory an arm, all branching from one spin-up of one population.
-
-    The arms may differ in the parameters of the centre only (`facilitator.*`), which act from month 0 on; raises
-    ValueError otherwise. An arm's trajectory does not depend on which other arms are asked for.
-    """
+def check_arms(arms: Sequence[Scenario]) -> None:
+    """Refuse arms that cannot share a spin-up: raises ValueError."""
     first = arms[0]
     for arm in arms[1:]:
         differing = [name for name, value in arm.values.items() if value != first.values[name]]
-        same = arm.months == first.months and arm.region == first.region
-        if not same or any(not name.startswith(CENTRE_PREFIX) for name in differing):
+        same = (arm.months, arm.region, arm.facilitators) == (first.months, first.region, first.facilitators)
+        if not same or any(not name.startswith(FROM_MONTH_0) or name == COVERED for name in differing):
             raise ValueError(
-                f"arms share a spin-up only in one region and length, differing in {CENTRE_PREFIX}* alone: {differing}"
+                f"arms share a spin-up only in one region and length, differing in {' and '.join(FROM_MONTH_0)} "
+                f"(but not in {COVERED}) alone: {differing}"
             )
+
+
+def _past(p: np.void, world: World) -> bytes:
+    """What the spin-up of an arm depends on: where other facilitators work in it, what one person does a year."""
+    if not world.staff[: world.spin_up].any():
+        return b""
+    rates = p["facilitator"].copy()
+    for name in ("fte", "start", "stop", "shares", "funding"):  # of the centre, which opens later
+        rates[name] = np.zeros((), rates.dtype[name])
+    return rates.tobytes()
+
+
+def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
+    """One trajectory an arm, all branching from one spin-up of one population.
+
+    The arms may differ in what acts from month 0 on only: the centre (`facilitator.*`, except whom it covers) and
+    `interventions.*`; raises ValueError otherwise. An arm's trajectory does not depend on which others are asked for.
+    """
+    check_arms(arms)
+    first = arms[0]
+    records = [record(dict(arm.values)) for arm in arms]
     world, names = build(first, seed)
+    worlds = [under(world, arm, p) for arm, p in zip(arms, records, strict=True)]
+    fastest = max(fastest_search(p, own.levers) for own, p in zip(worlds, records, strict=True))
     rule = compiled(str(first.values["appraisal.rule"]))
     columns = column_names(first)
-    p = record(dict(first.values))
-    branch = initial_state(p, world)
+    groups = len(columns) - len(INDICATORS)
+    room = max(places(arm, p) for arm, p in zip(arms, records, strict=True))
     spin_up, total = world.spin_up, len(world.levers)
-    months(0, spin_up, p, world, branch, rule, empty_rows(0, len(columns) - len(INDICATORS)))
-    branch.account[:] = np.zeros(1, ACCOUNT)
+    branches: dict[bytes, State] = {}
     trajectories = []
-    for arm in arms:
-        state, rows = branch.copy(), empty_rows(arm.months, len(columns) - len(INDICATORS))
-        own = world._replace(levers=lever_paths(arm))
-        months(spin_up, total, record(dict(arm.values)), own, state, rule, rows)
-        trajectories.append(Trajectory(arm.name, seed, columns, _table(rows), _network(world, state, names)))
+    for arm, p, own in zip(arms, records, worlds, strict=True):
+        own, past, rows = own._replace(fastest_search=fastest), _past(p, own), empty_rows(arm.months, groups)
+        if past not in branches:
+            branches[past] = initial_state(p, own, room)
+            months(0, spin_up, p, own, branches[past], rule, empty_rows(0, groups))
+            branches[past].account[:] = np.zeros(1, ACCOUNT)
+        state = branches[past].copy()
+        months(spin_up, total, p, own, state, rule, rows)
+        trajectories.append(Trajectory(arm.name, seed, columns, _table(rows), _network(own, state, names)))
     return trajectories
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from abm.compiled import mechanism
 
 # Stages of an opportunity
-LATENT, IDENTIFIED, NEGOTIATING, ACTIVE, RESTING = range(5)
-STAGES = ("latent", "identified", "negotiating", "active", "resting")
+LATENT, IDENTIFIED, NEGOTIATING, ACTIVE, RESTING, DORMANT = range(6)
+STAGES = ("latent", "identified", "negotiating", "active", "resting", "dormant")  # dormant: a party is not there
 # Who found it
 NOBODY, SELF, BROKER = range(3)
 NEVER_DUE = -1
@@ -31,11 +31,17 @@ PERSON = np.dtype(
         ("search", "f8"),
         ("next_training", "f8"),
         ("next_event", "f8"),
+        ("stay_clock", "f8"),  # towards closing of a firm, or towards the entry of one
+        ("stay_threshold", "f8"),
         ("trainings", "i4"),
         ("events", "i4"),
         ("agreements", "i4"),
         ("talks", "i4"),
         ("live", "i4"),
+        ("turns", "i4"),  # closings and entries so far
+        ("aware_since", "i4"),
+        ("visited", "u4"),  # facilitators that have registered it, one bit each
+        ("present", "?"),
         ("aware", "?"),
         ("registered", "?"),
     ],
@@ -56,6 +62,8 @@ PAIR = np.dtype(
         ("look", "i4"),
         ("losing", "i4"),
         ("refused", "i4"),
+        ("identified_at", "i4"),
+        ("carriers", "u4"),  # facilitators that carry it, one bit each
         ("stage", "u1"),
         ("found", "u1"),
     ],
@@ -66,9 +74,15 @@ TOWN = np.dtype(
     [
         ("clock", "f8"),
         ("threshold", "f8"),
-        ("saving", "f8"),
+        ("saving", "f8"),  # of its participants this month, SEK/yr
+        ("carbon", "f8"),  # their part of the emissions avoided this month, t CO2e/yr
+        ("training", "f8"),  # trainings per participant so far
+        ("event", "f8"),  # attendances per participant so far
+        ("relief", "f8"),
+        ("policy", "f8"),  # steps a year won by policy work
         ("maturity", "i4"),
         ("steps", "i4"),
+        ("members", "i4"),
         ("adopters", "i4"),
         ("exchanges", "i4"),
     ],
@@ -76,19 +90,23 @@ TOWN = np.dtype(
 )
 CENTRE = np.dtype(
     [
-        ("training", "f8"),
-        ("event", "f8"),
-        ("screening", "f8"),
-        ("relief", "f8"),
+        ("staff", "f8"),  # FTE paid this month
+        ("national", "f8"),  # FTE of it paid from national project money
+        ("municipal", "f8"),  # FTE of it paid by municipalities
+        ("work", "f8"),  # FTE at work on the five functions, productivity included
         ("register_hours", "f8"),
         ("registered", "i8"),
-        ("candidates", "i8"),
         ("cases", "i8"),
-        ("moving", "i8"),
-        ("found", "i8"),
+        ("opened", "i4"),  # month of the opening, NEVER_DUE before
+        ("closed", "?"),  # by its funders
     ],
     align=True,
 )
+# A facilitator's standing in one municipality
+SEAT = np.dtype([("saving", "f8"), ("carbon", "f8"), ("pays", "?")], align=True)
+# Pairs that the same facilitators cover
+COVERAGE = np.dtype([("screening", "f8"), ("candidates", "i8")], align=True)
+TALLY = np.dtype([("moving", "i8"), ("found", "i8"), ("freight", "f8")], align=True)
 # Sums since month 0: finds and endings in counts, money in SEK, carbon in t CO2e
 ACCOUNT = np.dtype(
     [
@@ -102,23 +120,41 @@ ACCOUNT = np.dtype(
             "failed",
             "ended_loss",
             "ended_process",
+            "ended_exit",
+            "closed",
+            "entered",
             "transaction_firms",
             "transaction_utilities",
             "investment",
-            "cofinance",
-            "centre_cost",
             "saving",
             "carbon",
             "enforcement",
+            "staff",
+            "administration",
+            "cofinance",
+            "grant",
+            "subsidy",
+            "price_floor",
+            "procurement",
+            "national",
+            "region",
+            "municipal",
+            "tax_revenue",
         )
     ],
     align=True,
 )
-DEAL = np.dtype([("first_cost", "f8"), ("last_cost", "f8"), ("investment", "f8"), ("cofinance", "f8")], align=True)
+DEAL = np.dtype(
+    [(name, "f8") for name in ("first_cost", "last_cost", "investment", "cofinance", "grant")],
+    align=True,
+)
 
 
 class World(NamedTuple):
-    """What a replicate's months cannot change. Shapes: M months from the start of the spin-up, K commodities."""
+    """What a replicate's months cannot change.
+
+    Shapes: M months from the start of the spin-up, K commodities, F facilitators, T municipalities, Q coverages.
+    """
 
     seed: np.uint64
     spin_up: int  # months before month 0
@@ -132,17 +168,20 @@ class World(NamedTuple):
     own: np.ndarray  # i4
     routes: np.ndarray  # catalogue.BYPRODUCT
     price_process: np.ndarray  # prices.PROCESS
-    price: np.ndarray  # (M, K) SEK/unit
+    market: np.ndarray  # (M, K) prices.MARKET
     unit_value: np.ndarray  # (M, K, discount classes) SEK yr/unit
     rates: np.ndarray  # 1/yr, by discount class
     annuities: np.ndarray  # yr, by discount class
     levers: np.ndarray  # interventions.LEVERS, M
+    centres: np.ndarray  # staffing.CENTRE_ROW, F
+    staff: np.ndarray  # (M, F) FTE planned
+    covers: np.ndarray  # (F, T) does the facilitator cover the municipality
+    serves: np.ndarray  # (F, Q) does it cover pairs of this coverage
+    supports: np.ndarray  # (F, F) does the first support the second
+    potential: np.ndarray  # (F, participants) what its strategy sees in registering a participant
     town_keys: np.ndarray  # u8, by municipality
     residents: np.ndarray  # heads, by municipality
     maturity: np.ndarray  # group of today, by municipality
-    members: np.ndarray  # participants, by municipality
-    sector_members: np.ndarray
-    size_members: np.ndarray
 
 
 class State(NamedTuple):
@@ -151,20 +190,27 @@ class State(NamedTuple):
     persons: np.ndarray  # PERSON
     pairs: np.ndarray  # PAIR
     towns: np.ndarray  # TOWN
-    centre: np.ndarray  # CENTRE, one record
+    centres: np.ndarray  # CENTRE, F
+    seats: np.ndarray  # (F, T) SEAT
+    coverage: np.ndarray  # COVERAGE, Q
+    tally: np.ndarray  # TALLY, one record
     account: np.ndarray  # ACCOUNT, one record
     lever: np.ndarray  # interventions.LEVERS of this month, one record
     supply_free: np.ndarray  # units/yr, by supply stream
     demand_free: np.ndarray
+    suppliers: np.ndarray  # i8, living exchanges of each demand stream
     calendar: np.ndarray  # i4, first pair due in each month
     moving: np.ndarray  # i4, pairs identified, negotiating or active, in visiting order
     found: np.ndarray  # i4, pairs found this month
-    cases: np.ndarray  # i4, pairs carried, oldest first
+    cases: np.ndarray  # (F, places) i4, pairs carried, oldest first
     stages: np.ndarray  # i8, pairs in each stage
     live_of_route: np.ndarray  # i8
+    live_here: np.ndarray  # (T, by-products) i8, living exchanges with a party in the municipality
+    members_of_sector: np.ndarray  # i8, participants present
+    members_of_size: np.ndarray  # i8
     adopters_of_sector: np.ndarray  # i8
     adopters_of_size: np.ndarray  # i8
-    price: np.ndarray  # K
+    market: np.ndarray  # prices.MARKET, K
     unit_value: np.ndarray  # (K, discount classes)
     deal: np.ndarray  # DEAL of supplier and receiver
     prospect: np.ndarray  # rules.PROSPECT of supplier and receiver
@@ -184,7 +230,24 @@ def move(e, stage, state):
 
 
 @mechanism
-def count_adopter(i, change, world, state):
+def count_exchange(e, change, world, state):
+    """Exchange `e` starts (+1) or ends (-1): adopters, quantities bound, examples."""
+    fixed, quantity = world.pairs[e], state.pairs[e].quantity
+    here = world.participants[fixed.supplier].municipality
+    there = world.participants[fixed.receiver].municipality
+    _count_adopter(fixed.supplier, change, world, state)
+    _count_adopter(fixed.receiver, change, world, state)
+    state.supply_free[fixed.supply] -= change * quantity
+    state.demand_free[fixed.demand] -= change * quantity
+    state.suppliers[fixed.demand] += change
+    state.live_of_route[fixed.byproduct] += change
+    state.live_here[here, fixed.byproduct] += change
+    if there != here:
+        state.live_here[there, fixed.byproduct] += change
+
+
+@mechanism
+def _count_adopter(i, change, world, state):
     """Participant `i` gains (+1) or loses (-1) a live exchange; an adopter has at least one."""
     person, fixed = state.persons[i], world.participants[i]
     person.live += change
@@ -194,6 +257,16 @@ def count_adopter(i, change, world, state):
         state.towns[fixed.municipality].adopters += change
         state.adopters_of_sector[fixed.sector] += change
         state.adopters_of_size[fixed.size] += change
+
+
+@mechanism
+def count_member(i, change, world, state):
+    """Participant `i` is there from now on (+1), or no longer (-1)."""
+    fixed = world.participants[i]
+    state.persons[i].present = change == 1
+    state.towns[fixed.municipality].members += change
+    state.members_of_sector[fixed.sector] += change
+    state.members_of_size[fixed.size] += change
 
 
 @mechanism

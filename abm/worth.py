@@ -26,9 +26,15 @@ def unpriced_margin(pair, route, lever):
 
 
 @mechanism
+def premium(pair, lever):
+    """Price received over the market's: public buyers pay more for what replaces raw material."""
+    return 1.0 + lever.procurement * pair.public
+
+
+@mechanism
 def margin(pair, route, price, lever):
     """b: joint gain per unit at raw-material price `price`, SEK."""
-    return route.substitution * pair.fit * price + unpriced_margin(pair, route, lever)
+    return premium(pair, lever) * route.substitution * pair.fit * price + unpriced_margin(pair, route, lever)
 
 
 @mechanism

@@ -116,7 +116,7 @@ class Arms:
 class PairedEffect:
     """Effects of the centre at the horizon by indicator, and what a tonne CO2e costs the public.
 
-    `marginal_cost`: public cost over the emissions avoided because of the centre; `gross_cost`: over those that all
+    `marginal_cost`: public outlay over the emissions avoided because of the centre; `gross_cost`: over those that all
     exchanges avoid in the arm with the centre. Both are ratios of means: a mean of ratios has a long tail.
     """
 
@@ -285,8 +285,10 @@ def effect_of(arms: Arms, scenario: Scenario, arm: str = WITH) -> PairedEffect:
     kept = [number for number, name in enumerate(arms.columns) if name != GROSS]
     names = [arms.columns[number] for number in kept]
     effects = paired_differences(without[:, kept], with_[:, kept], [_unit(name) for name in names], arms.seed)
-    cost, carbon = (arms.end(arm, name) for name in ("public_cost", "carbon"))
-    marginal = fieller(1e6 * (cost - arms.end(WITHOUT, "public_cost")), carbon - arms.end(WITHOUT, "carbon"), PER_TONNE)
+    cost, carbon = (arms.end(arm, name) for name in ("public_outlay", "carbon"))
+    marginal = fieller(
+        1e6 * (cost - arms.end(WITHOUT, "public_outlay")), carbon - arms.end(WITHOUT, "carbon"), PER_TONNE
+    )
     gross = fieller(1e6 * cost, carbon, PER_TONNE)
     return PairedEffect(
         scenario.name, arms.seed, arms.pairs, scenario.months, dict(zip(names, effects, strict=True)), marginal, gross

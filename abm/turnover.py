@@ -1,0 +1,133 @@
+"""Month's step 11: firms close, and new ones enter at free sites.
+
+Sites are laid out with the region, so that a firm that enters has a place, a sector and streams of its own; living
+exchanges that carry what it could take part in attract it. Pairs with an absent party are dormant.
+"""
+
+from __future__ import annotations
+
+from abm import chance
+from abm.chance import exponential, uniform
+from abm.compiled import mechanism
+from abm.discovery import become_latent, unlink
+from abm.learning import start_level
+from abm.operation import end
+from abm.state import (
+    ACTIVE,
+    DORMANT,
+    IDENTIFIED,
+    LATENT,
+    NEGOTIATING,
+    count_member,
+    move,
+    other,
+)
+
+
+@mechanism
+def settle(i, t, p, world, state):
+    """Participant `i` starts afresh: own knowledge and trust, aware or not, thresholds of its clocks."""
+    person, fixed, rates = state.persons[i], world.participants[i], p.learning
+    town, spread, turn = state.towns[fixed.municipality], p.population.trait_spread, person.turns
+    person.knowledge = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
+    person.social = start_level(rates.social_start, spread, fixed.trait_social)
+    person.aware = uniform(world.seed, chance.AWARE_AT_START, fixed.key, turn) < rates.aware_start
+    person.aware_since, person.agreements = t, 0
+    person.aware_clock = 0.0
+    person.aware_threshold = exponential(world.seed, chance.AWARENESS, fixed.key, turn)
+    person.next_training = town.training + exponential(world.seed, chance.TRAINING, fixed.key, person.trainings)
+    person.next_event = town.event + exponential(world.seed, chance.EVENT, fixed.key, person.events)
+
+
+@mechanism
+def next_turn(i, world, state):
+    """The clock towards the next closing or entry starts."""
+    person = state.persons[i]
+    person.stay_clock = 0.0
+    person.stay_threshold = exponential(world.seed, chance.STAYS, world.participants[i].key, person.turns)
+
+
+@mechanism
+def leave_pair(e, t, p, world, state):
+    """Pair `e` loses a party, whatever its stage."""
+    case, fixed = state.pairs[e], world.pairs[e]
+    donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
+    if case.stage == ACTIVE:
+        state.account[0].ended_exit += 1
+        end(e, t, p, world, state)
+    elif case.stage == NEGOTIATING:
+        state.account[0].failed += 1
+        donor.talks -= 1
+        user.talks -= 1
+    elif case.stage == IDENTIFIED:
+        state.account[0].forgotten += 1
+    elif case.stage == LATENT and donor.registered and user.registered:
+        state.coverage[fixed.coverage].candidates -= 1
+    unlink(e, state.pairs, state.calendar)
+    move(e, DORMANT, state)
+    case.attempt += 1
+    case.support = 0.0
+
+
+@mechanism
+def close(i, t, p, world, state):
+    """Firm `i` closes: all it had or knew of ends."""
+    person = state.persons[i]
+    for e in world.own[world.first[i] : world.first[i + 1]]:
+        if state.pairs[e].stage != DORMANT:
+            leave_pair(e, t, p, world, state)
+    count_member(i, -1, world, state)
+    person.aware, person.registered, person.visited = False, False, 0
+    person.turns += 1
+    state.account[0].closed += 1
+    next_turn(i, world, state)
+
+
+@mechanism
+def enter(i, t, p, world, state):
+    """A new firm at site `i`: its pairs with those that are there can be found from next month on."""
+    person = state.persons[i]
+    count_member(i, 1, world, state)
+    person.turns += 1
+    person.trainings += 1
+    person.events += 1
+    settle(i, t, p, world, state)
+    state.account[0].entered += 1
+    next_turn(i, world, state)
+    for e in world.own[world.first[i] : world.first[i + 1]]:
+        if state.persons[other(e, i, world)].present:
+            become_latent(e, t, world, state)
+
+
+@mechanism
+def offers(i, world, state):
+    """Living exchanges in the municipality that carry what site `i` could take part in."""
+    site, total = world.participants[i], 0
+    for r in range(world.routes.size):
+        if (site.routes >> r) & 1:
+            total += state.live_here[site.municipality, r]
+    return total
+
+
+@mechanism
+def entry_hazard(i, rates, world, state):
+    """Hazard of a new firm at site `i`, 1/yr."""
+    x = offers(i, world, state)
+    return rates.entry * (1.0 + rates.attraction * x / (x + rates.half_offers))
+
+
+@mechanism
+def step(t, p, world, state):
+    """Each firm's clock towards closing, each free site's towards entry; utilities stay."""
+    for i in range(state.persons.size):
+        person = state.persons[i]
+        if not world.participants[i].firm:
+            continue
+        hazard = p.turnover.exit if person.present else entry_hazard(i, p.turnover, world, state)
+        person.stay_clock += hazard / 12.0
+        if person.stay_clock < person.stay_threshold:
+            continue
+        if person.present:
+            close(i, t, p, world, state)
+        else:
+            enter(i, t, p, world, state)
