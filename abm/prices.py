@@ -161,14 +161,19 @@ def unit_values(x, process, rates, horizon, reverting):
 
 
 @kernel
-def markets(x, process, values):
-    """Price of each month and its public value, without any guarantee; MARKET, shape (months, commodities)."""
-    result = np.zeros(x.shape, MARKET)
+def levels(x, process):
+    """Price of each month, SEK/unit, shape (months, commodities)."""
+    result = np.zeros(x.shape)
     for t in range(x.shape[0]):
         for k in range(process.size):
-            result[t, k].price = process[k].price * math.exp(x[t, k] - correction(process[k], t))
-            result[t, k].exposure = 1.0
-            result[t, k].public_value = values[t, k, MUNICIPAL]
+            result[t, k] = process[k].price * math.exp(x[t, k] - correction(process[k], t))
+    return result
+
+
+def markets(x: np.ndarray, process: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The market of each month without any guarantee: MARKET, shape (months, commodities)."""
+    result = np.zeros(x.shape, MARKET)
+    result["price"], result["public_value"], result["exposure"] = levels(x, process), values[:, :, MUNICIPAL], 1.0
     return result
 
 

@@ -15,6 +15,8 @@ LONE = {
     "learning.aware_peers": 0.0,
     "facilitator.fte": 0.0,
     "run.spin_up": 0,
+    "turnover.exit": 0.0,
+    "population.potential": 0.0,
     "discovery.finds": 0.0,  # whoever is party to a find becomes aware
 }
 

@@ -14,7 +14,7 @@ from abm.observe import INDICATORS, empty_rows
 from abm.parameters import FUNCTIONS, record
 from abm.rules import RULES, compiled
 from abm.scenario import Scenario
-from abm.simulate import build, column_names, initial_state, simulate
+from abm.simulate import build, column_names, initial_state, places, simulate
 from abm.state import ACTIVE, IDENTIFIED, LATENT, NEGOTIATING, RESTING, STAGES, State, World
 
 FOCUS = [*FUNCTIONS, None]
@@ -38,6 +38,19 @@ def changes(draw: st.DrawFn) -> dict[str, float | int | str]:
         "opportunities.min_share": draw(st.floats(0.0, 0.5)),
         "appraisal.rule": draw(st.sampled_from(sorted(RULES))),
         "run.spin_up": draw(st.integers(0, 3)),
+        "turnover.exit": draw(st.sampled_from([0.0, 0.01, 0.3])),
+        "turnover.entry": draw(st.sampled_from([0.0, 0.07, 1.0])),
+        "population.sharing": draw(st.sampled_from([0.0, 0.8])),
+        "interventions.landfill_tax.level": draw(st.sampled_from([0.0, 500.0])),
+        "interventions.carbon_price.level": draw(st.sampled_from([0.0, 500.0])),
+        "interventions.transaction_subsidy.level": draw(st.sampled_from([0.0, 0.5, 1.0])),
+        "interventions.grant.level": draw(st.sampled_from([0.0, 0.3, 1.0])),
+        "interventions.grant.stop": draw(st.sampled_from([40, 9999])),
+        "interventions.price_floor.level": draw(st.sampled_from([0.0, 0.9])),
+        "interventions.marketplace.level": draw(st.sampled_from([0.0, 0.5])),
+        "interventions.campaign.level": draw(st.sampled_from([0.0, 0.2])),
+        "interventions.mandate.level": draw(st.sampled_from([0, 1, 2])),
+        "interventions.procurement.level": draw(st.sampled_from([0.0, 0.3])),
     }
 
 
@@ -45,7 +58,7 @@ def _states(scenario: Scenario, seed: int) -> Iterator[tuple[World, State]]:
     """The state every half year."""
     world, _ = build(scenario, seed)
     p = record(dict(scenario.values))
-    state = initial_state(p, world)
+    state = initial_state(p, world, places(scenario, p))
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
     for first in range(0, len(world.levers), 6):
         last = min(first + 6, len(world.levers))
@@ -75,7 +88,7 @@ def _check(world: World, state: State, scenario: Scenario) -> None:
         expected = np.bincount(ends, weights=np.tile(stage == counted, 2), minlength=len(state.persons))
         assert np.array_equal(state.persons[field], expected)
     assert state.persons["talks"].max() <= scenario.values["closing.attention"]  # type: ignore[operator]
-    moving = state.moving[: state.centre["moving"][0]]
+    moving = state.moving[: state.tally["moving"][0]]
     assert np.all(np.diff(moving) > 0)  # visiting order, nobody twice
     assert set(np.flatnonzero(np.isin(stage, (IDENTIFIED, NEGOTIATING, ACTIVE)))) <= set(moving.tolist())
     for field in ("knowledge", "social"):
@@ -89,8 +102,26 @@ def test_quantities_and_counts(tiny: Scenario, changes: dict[str, float | int | 
     for world, state in _states(scenario, seed):
         _check(world, state, scenario)
         candidates = (state.pairs["stage"] == LATENT) & np.isfinite(state.pairs["broker_target"])
-        assert state.centre["candidates"][0] == np.count_nonzero(candidates)
+        counted = np.bincount(world.pairs["coverage"][candidates], minlength=len(state.coverage))
+        assert np.array_equal(state.coverage["candidates"], counted)
     assert np.count_nonzero(state.pairs["stage"] == RESTING) == state.stages[RESTING]
+
+
+def _administration(scenario: Scenario) -> float:
+    """Cost of running the interventions over the run, MSEK, by hand."""
+    values, total = scenario.values, 0.0
+    region = scenario.region
+    participants = int(values["population.firms"]) + len(region.utility)
+    for name, reached in (
+        ("marketplace", participants),
+        ("campaign", participants),
+        ("mandate", len(region.municipality)),
+    ):
+        first = f"interventions.{name}"
+        stop = min(int(values[f"{first}.stop"]), scenario.months)
+        years = max(stop - int(values[f"{first}.start"]), 0) / 12
+        total += float(values[f"{first}.level"]) * float(values[f"{first}.cost"]) * reached * years / 1e6
+    return total
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
@@ -99,20 +130,30 @@ def test_flows_and_money(tiny: Scenario, changes: dict[str, float | int | str], 
     """Stocks are sums of flows; costs are what was done times its price."""
     scenario = tiny.with_values(changes)
     run = simulate(scenario, seed)
-    flows = run["started"] - run["ended_loss"] - run["ended_process"]
+    ended = run["ended_loss"] + run["ended_process"] + run["ended_exit"]
+    flows = run["started"] - ended
     assert np.array_equal(np.diff(run["exchanges"]), np.diff(flows))
     talks = run["talks"] - run["started"] - run["failed"]
     assert np.array_equal(np.diff(run["negotiating"]), np.diff(talks))
     known = run["found_self"] + run["found_broker"] - run["forgotten"] - run["talks"]
     assert np.array_equal(np.diff(run["identified"]), np.diff(known))
-    calm = np.diff(run["ended_loss"] + run["ended_process"]) == 0  # what ends in a month still paid in it
+    calm = np.diff(ended) == 0  # what ends in a month still paid in it
     assert np.allclose(np.diff(run["saving"])[calm], run["saving_rate"][1:][calm] / 12, atol=1e-9)
     assert np.allclose(np.diff(run["carbon"])[calm], run["carbon_rate"][1:][calm] / 12, atol=1e-6)
-    assert np.allclose(run["transaction_cost"], run["transaction_firms"] + run["transaction_utilities"])
+    assert np.allclose(
+        run["transaction_cost"], run["transaction_firms"] + run["transaction_utilities"] + run["subsidy"]
+    )
+    assert np.array_equal(np.diff(run["firms"]), np.diff(run["firms_entered"] - run["firms_closed"]))
+    transfers = ("cofinance", "grant", "subsidy", "price_floor", "procurement")
+    assert np.allclose(run["transfers"], np.sum([run[name] for name in transfers], axis=0))
+    assert np.allclose(run["public_outlay"], run["public_cost"] + run["transfers"])
+    payers = ("paid_national", "paid_region", "paid_municipal")
+    assert np.allclose(run["public_outlay"], np.sum([run[name] for name in payers], axis=0))
     stop = min(int(scenario.values["facilitator.stop"]), scenario.months)  # type: ignore[arg-type]
     open_months = max(stop - int(scenario.values["facilitator.start"]), 0)  # type: ignore[arg-type]
     staff = float(scenario.values["facilitator.fte"]) * float(scenario.values["facilitator.cost"])  # type: ignore[arg-type]
-    assert run["public_cost"][-1] - run["cofinance"][-1] == pytest.approx(staff * open_months / 12 / 1e6)
+    administration = _administration(scenario)
+    assert run["public_cost"][-1] == pytest.approx(staff * open_months / 12 / 1e6 + administration)
     assert not np.any(np.isnan(run.values))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from abm import (
+    accounts,
     appraisal,
     closing,
     discovery,
@@ -18,6 +19,8 @@ from abm import (
     observe,
     operation,
     prices,
+    staffing,
+    turnover,
 )
 from abm.compiled import kernel
 from abm.month import months
@@ -25,7 +28,7 @@ from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
 from abm.rules import compiled
 from abm.scenario import Scenario
-from abm.simulate import build, column_names, initial_state
+from abm.simulate import build, column_names, initial_state, places
 from abm.state import LATENT, NOBODY, RESTING, State
 
 
@@ -39,7 +42,8 @@ def dense_step(t, world, state):
                 discovery.become_latent(e, t, world, state)
         elif case.stage == LATENT:
             donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-            found = discovery.is_found(case, world.search[e], donor, user, state.centre[0].screening)
+            screening = state.coverage[pair.coverage].screening
+            found = discovery.is_found(case, world.search[e], donor, user, screening)
             if found != NOBODY:
                 discovery.identify(e, found, t, world, state)
     discovery.tell_parties(t, world, state)
@@ -52,6 +56,7 @@ def dense_months(first, last, p, world, state, rule: Any, rows):
     for t in range(first, last):
         prices.step(t, world, state)
         interventions.step(t, world, state)
+        staffing.step(t, p, world, state)
         municipalities.step(t, p, world, state)
         facilitators.step(t, p, world, state)
         learning.step(t, p, world, state)
@@ -59,13 +64,15 @@ def dense_months(first, last, p, world, state, rule: Any, rows):
         appraisal.step(t, p, world, state, rule)
         closing.step(t, p, world, state, rule)
         operation.step(t, p, world, state)
+        turnover.step(t, p, world, state)
+        accounts.step(p, world, state)
         observe.step(t, p, world, state, rows)
 
 
 def _run(step: Any, scenario: Scenario, seed: int) -> tuple[np.ndarray, np.ndarray, State]:
     world, _ = build(scenario, seed)
     p = record(dict(scenario.values))
-    state = initial_state(p, world)
+    state = initial_state(p, world, places(scenario, p))
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
     step(0, len(world.levers), p, world, state, compiled("real_option"), rows)
     return rows.indicators, rows.groups, state
@@ -97,7 +104,7 @@ def test_calendar_holds_each_latent_or_resting_pair_once(region: Scenario) -> No
     scenario = region.with_values({})
     world, _ = build(scenario, 5)
     p = record(dict(scenario.values))
-    state = initial_state(p, world)
+    state = initial_state(p, world, places(scenario, p))
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
     half = len(world.levers) // 2
     months(0, half, p, world, state, compiled("real_option"), rows)

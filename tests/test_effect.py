@@ -23,7 +23,7 @@ from experiments.effect import (
 from experiments.runner import replicate_seeds, run_all
 
 ONLY = {f"facilitator.shares.{name}": 0.0 for name in FUNCTIONS}
-COSTS = ("public_cost", "cost_per_tonne")
+COSTS = ("public_cost", "public_outlay", "paid_region", "staff", "cost_per_tonne")
 
 
 def _same(first: Any, second: Any, *, but: tuple[str, ...] = ()) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from abm.catalogue import COMMODITY
 from abm.chance import name_key
 from abm.parameters import record
-from abm.prices import annuity, deviations, levels, processes, unit_values
+from abm.prices import annuity, deviations, guarantee, guaranteed, levels, markets, processes, unit_values
 from abm.scenario import load_scenario
 
 REPLICATES = 20_000
@@ -115,3 +115,40 @@ def test_todays_price_for_ever() -> None:
 def test_effective_volatility_of_a_long_half_life_is_the_total_one() -> None:
     process = _processes(_commodity(half_life=1e6))
     assert float(process["effective"][0]) == pytest.approx(np.sqrt(0.25**2 + 0.2 * 0.3**2), rel=1e-3)
+
+
+@pytest.mark.parametrize("floor", [60.0, 100.0, 140.0])
+def test_mean_of_a_guaranteed_price(floor: float) -> None:
+    """Against lognormal draws; where nothing moves, the larger of the two."""
+    draws = 100.0 * np.exp(0.4 * np.random.default_rng(3).standard_normal(400_000) - 0.08)
+    mean, moving = guaranteed(100.0, 0.4, floor)
+    error = 4 * draws.std() / np.sqrt(draws.size)
+    assert mean == pytest.approx(np.maximum(draws, floor).mean(), abs=error)
+    assert moving == pytest.approx(draws[draws > floor].sum() / draws.size, abs=error)
+    assert guaranteed(100.0, 0.0, floor)[0] == max(100.0, floor)
+
+
+def test_a_guarantee_adds_value_takes_risk_and_pays_the_gap() -> None:
+    process, rates = _processes(_commodity()), np.array([0.08, 0.12, 0.18, 0.04])
+    x = deviations(np.uint64(5), process, 60)
+    plain = unit_values(x, process, rates, 10.0, True)
+    values, market = plain.copy(), markets(x, process, plain)
+    floors = np.zeros(60)
+    floors[30:] = 0.9
+    guarantee(floors, x, process, rates, 10.0, True, market, values)
+    assert np.array_equal(values[:30], plain[:30])
+    assert np.all(values[30:] > plain[30:])
+    assert np.all(market["exposure"][:30] == 1.0)
+    assert np.all((market["exposure"][30:] > 0.0) & (market["exposure"][30:] < 1.0))
+    assert np.allclose(market["price"][30:] + market["top_up"][30:], np.maximum(market["price"][30:], 90.0))
+    assert np.all(market["public_value"] == plain[:, :, 3])
+
+
+def test_a_guarantee_far_below_the_price_is_worth_nothing() -> None:
+    process, rates = _processes(_commodity()), np.array([0.08, 0.12, 0.18, 0.04])
+    x = deviations(np.uint64(5), process, 12)
+    plain = unit_values(x, process, rates, 10.0, True)
+    values, market = plain.copy(), markets(x, process, plain)
+    guarantee(np.full(12, 1e-3), x, process, rates, 10.0, True, market, values)
+    assert np.allclose(values, plain, rtol=1e-9)
+    assert np.allclose(market["exposure"], 1.0)

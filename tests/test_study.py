@@ -194,9 +194,9 @@ def test_the_dose_of_the_scenario_is_the_centre_itself():
 
 
 def test_gross_cost_is_a_ratio_of_means(made):
-    runs = pd.read_parquet(made[0] / "runs.parquet").groupby("arm")[["public_cost", "carbon"]].mean().loc[WITH]
+    runs = pd.read_parquet(made[0] / "runs.parquet").groupby("arm")[["public_outlay", "carbon"]].mean().loc[WITH]
     study = run_study(scenario(), replicates=REPLICATES, seed=7)
-    assert study.centre.gross_cost.value == pytest.approx(1e6 * runs["public_cost"] / runs["carbon"])
+    assert study.centre.gross_cost.value == pytest.approx(1e6 * runs["public_outlay"] / runs["carbon"])
 
 
 def test_command_names_what_differs_from_the_region():
