@@ -95,9 +95,10 @@ class Participant(mesa.Agent):
         weights = [one.own_weight for one in self.opportunities]
         budget = self.model.p.discovery.half_weight + sum(weights)
         for one, weight in zip(self.opportunities, weights, strict=True):
-            for party in one.parties:
-                if party.who is self:
-                    party.search_weight = weight / budget
+            if one.donor is self:
+                one.donor_weight = weight / budget
+            else:
+                one.user_weight = weight / budget
 
     def may_act(self) -> bool:
         """May it make agreements at all?"""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from abm.month import months
-from abm.observe import INDICATORS, Rows, empty_rows
+from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
 from abm.rules import compiled
 from abm.scenario import Scenario
@@ -25,6 +26,11 @@ from tests.twin.rules import Prospect
 
 TOLERANCE = 1e-9
 FINDERS = {None: NOBODY, Finder.SELF: 1, Finder.BROKER: 2}
+
+
+def is_close(mine: Any, theirs: np.ndarray) -> np.ndarray:
+    """Equal to the relative tolerance; sums that cancel to nothing to that of their unit."""
+    return np.isclose(mine, theirs, rtol=TOLERANCE, atol=1e-12)
 
 
 @dataclass(frozen=True)
@@ -56,20 +62,24 @@ class Difference:
         return self.closest is not None and self.closest.edge <= TOLERANCE
 
 
-@dataclass
+@dataclass(frozen=True)
 class Comparison:
-    """Tables of both up to the first difference, if there is any."""
+    """Tables of both up to the first difference in a decision, if there is any."""
 
     difference: Difference | None
     names: tuple[str, ...]
     engine: np.ndarray
     twin: np.ndarray
-    events: int = field(default=0)
+    levels: list[str]  # fields of the state at the end that differ by more than the tolerance
 
     def differing(self) -> dict[str, int]:
-        """Indicators that differ by more than the tolerance, with the first month."""
-        close = np.isclose(self.twin, self.engine, rtol=TOLERANCE, atol=0.0)
-        return {name: int(np.argmin(close[:, n])) for n, name in enumerate(self.names) if not close[:, n].all()}
+        """Indicators that differ by more than the tolerance, with the first month (from 0)."""
+        return {
+            name: int(np.argmin(same)) for name, same in zip(self.names, self._same().T, strict=True) if not same.all()
+        }
+
+    def _same(self) -> np.ndarray:
+        return is_close(self.twin, self.engine)
 
 
 @contextmanager
@@ -94,13 +104,14 @@ def traced() -> Iterator[list[Decision]]:
         return [Decision(int(one.key), "attendance", offered, one.next)]
 
     def found(one: Opportunity) -> list[Decision]:
-        key, screened = int(one.key), one.model.centre.screening
-        own = Decision(key, "found", one.search_so_far(), one.self_target)
-        return [own, Decision(key, "found by broker", screened, one.broker_target)]
+        clocks = [Decision(int(one.key), "found", one.search_so_far(), one.self_target)]
+        if math.isfinite(one.broker_target):
+            clocks.append(Decision(int(one.key), "found by broker", one.model.centre.screening, one.broker_target))
+        return clocks
 
     def joins(who: Participant, prospect: Prospect) -> list[Decision]:
         verdict = [Decision(prospect.key, "rule", *who.rule(prospect))] if prospect.value > 0.0 else []
-        return [*verdict, Decision(prospect.key, "certainty equivalent", prospect.value / prospect.cost, 0.0)]
+        return [*verdict, Decision(prospect.key, "certainty equivalent", prospect.value, 0.0)]
 
     def free(one: Opportunity) -> list[Decision]:
         return [Decision(int(one.key), "quantity", min(one.supply.free, one.demand.free), one.least)]
@@ -162,14 +173,31 @@ def find_difference(world: World, state: State, model: RegionModel, log: list[De
     return Difference(model.month, fields, min(concerned, key=lambda one: one.edge, default=None))
 
 
+def differing_levels(state: State, model: RegionModel) -> list[str]:
+    """Quantities, levels and clocks of the state that are not the same to the tolerance."""
+    people, pairs, towns = model.participants, model.opportunities, model.municipalities
+    levels = {
+        "quantity": ([one.quantity for one in pairs], state.pairs["quantity"]),
+        "support": ([one.support for one in pairs], state.pairs["support"]),
+        "knowledge": ([one.knowledge for one in people], state.persons["knowledge"]),
+        "social": ([one.social for one in people], state.persons["social"]),
+        "search": ([one.search for one in people], state.persons["search"]),
+        "awareness": ([one.awareness.value for one in people], state.persons["aware_clock"]),
+        "maturing": ([one.clock.value for one in towns], state.towns["clock"]),
+        "saving": ([one.saving for one in towns], state.towns["saving"]),
+    }
+    return [name for name, (mine, theirs) in levels.items() if not is_close(mine, theirs).all()]
+
+
 def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None) -> Comparison:
     """Run both until they differ; the twin on another scenario if one is given."""
     world, _ = build(scenario, seed)
     p, rule = record(dict(scenario.values)), compiled(str(scenario.values["appraisal.rule"]))
     state, names = initial_state(p, world), column_names(scenario)
-    rows: Rows = empty_rows(scenario.months, len(names) - len(INDICATORS))
+    rows = empty_rows(scenario.months, len(names) - len(INDICATORS))
     model, difference = RegionModel(twin_scenario or scenario, seed), None
-    assert [int(one.key) for one in model.opportunities] == world.pairs["key"].tolist()
+    if [int(one.key) for one in model.opportunities] != world.pairs["key"].tolist():
+        raise ValueError("not the same opportunities in the same order")
     with traced() as log:
         for t in range(len(world.levers)):
             if t == world.spin_up:
@@ -180,11 +208,8 @@ def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None
             difference = find_difference(world, state, model, log)
             if difference:
                 break
-    observed = max(model.month + (0 if difference else 1), 0)
+    agreed = max(model.month + (0 if difference else 1), 0)
     engine = np.concatenate((rows.indicators.view("f8").reshape(scenario.months, -1), rows.groups), axis=1)
-    table = model.datacollector.get_model_vars_dataframe()
-    twin = table[list(names)].to_numpy(float)[:observed]
-    for ours, field_name in (([one.quantity for one in model.opportunities], "quantity"),):
-        if difference is None:
-            assert np.allclose(ours, state.pairs[field_name], rtol=TOLERANCE, atol=0.0)
-    return Comparison(difference, names, engine[:observed], twin)
+    twin = model.datacollector.get_model_vars_dataframe()[list(names)].to_numpy(float)
+    levels = [] if difference else differing_levels(state, model)
+    return Comparison(difference, names, engine[:agreed], twin[:agreed], levels)

@@ -102,7 +102,8 @@ class RegionModel(mesa.Model):
         supplies = [one for who in self.participants for one in who.draw_streams(self.routes, supplying=True)]
         demands = [one for who in self.participants for one in who.draw_streams(self.routes, supplying=False)]
         self.opportunities = opportunities(self, supplies, demands)
-        self.hidden = list(self.opportunities)  # latent or resting
+        self.latent = list(self.opportunities)
+        self.resting: list[Opportunity] = []
         self.known: list[Opportunity] = []  # identified, negotiating or active, in visiting order
         for one in self.opportunities:
             one.donor.opportunities.append(one)
@@ -162,21 +163,21 @@ class RegionModel(mesa.Model):
 
     def discover(self) -> None:
         """Latent opportunities are found, resting ones become latent again."""
-        found, hidden = [], []
-        for one in self.hidden:
-            if one.stage is Stage.RESTING:
-                if self.t >= one.wakes:
-                    one.become_latent()
-                hidden.append(one)
-            elif finder := one.found_by():
+        found, latent = [], []
+        for one in self.latent:
+            if finder := one.found_by():
                 one.identify(finder)
                 found.append(one)
             else:
-                hidden.append(one)
+                latent.append(one)
+        waking = [one for one in self.resting if one.wakes <= self.t]
+        for one in waking:
+            one.become_latent()
         for one in found:
             one.donor.aware = one.user.aware = True
-        self.hidden = hidden
-        known = [one for one in self.known if one.stage is not Stage.RESTING and one.stage is not Stage.LATENT]
+        self.latent = latent + waking
+        self.resting = [one for one in self.resting if one.wakes > self.t]
+        known = [one for one in self.known if one.stage not in (Stage.RESTING, Stage.LATENT)]
         self.known = sorted(known + found, key=attrgetter("rank")) if found else known
 
     def visit(self) -> None:

@@ -49,7 +49,16 @@ def observe_stages(model: RegionModel) -> Row:
 
 def observe_flows(live: list[Opportunity]) -> Row:
     """Quantities, raw material, carbon and money of living exchanges."""
-    names = "tonnes heat virgin_avoided moved_up imports_avoided carbon_rate saving_rate cross_sector".split()
+    names = [
+        "tonnes",
+        "heat",
+        "virgin_avoided",
+        "moved_up",
+        "imports_avoided",
+        "carbon_rate",
+        "saving_rate",
+        "cross_sector",
+    ]
     row = dict.fromkeys(names, 0.0)
     for one in live:
         route, quantity = one.route.row, one.quantity

@@ -74,7 +74,6 @@ class Party:
     def __init__(self, who: Participant, share: float) -> None:
         self.who = who
         self.drawn_share = share  # of the joint gain, unless a broker splits it
-        self.search_weight = 0.0
         self.first_cost = self.last_cost = self.investment = self.cofinance = 0.0
 
 
@@ -100,6 +99,7 @@ class Opportunity:
         self.gross_value = most * (self.replaced * route.commodity.long_run + disposal)
         self.exists = most >= self.least and self.gross_value >= p.opportunities.min_value
         self.rank = luck.uniform(chance.VISIT_ORDER, self.key)
+        self.donor_weight = self.user_weight = 0.0  # finds per unit of search of each party
         self.screen_weight = p.discovery.hit_rate * math.exp(-distance / p.discovery.broker_distance)
         self.stage = Stage.RESTING
         self.attempt = 0
@@ -216,8 +216,7 @@ class Opportunity:
 
     def search_so_far(self) -> float:
         """Where the clock of own search stands."""
-        donor, user = self.parties
-        return donor.search_weight * self.donor.search + user.search_weight * self.user.search
+        return self.donor_weight * self.donor.search + self.user_weight * self.user.search
 
     def become_latent(self) -> None:
         """It can be found from now on."""
@@ -239,7 +238,7 @@ class Opportunity:
         self.stage, self.support, self.clock = Stage.RESTING, 0.0, None
         self.attempt += 1
         self.wakes = self.model.t + self.model.p.discovery.cool_down
-        self.model.hidden.append(self)
+        self.model.resting.append(self)
 
     # -- identified
 
