@@ -36,9 +36,10 @@ def payback(prospect: Prospect) -> tuple[float, float]:
 def real_option(prospect: Prospect) -> tuple[float, float]:
     """Value against the cost times what the option to wait demands."""
     exposure = min(max(prospect.priced_share, 0.0), MOST_PRICED) * prospect.volatility
-    if exposure == 0.0:
+    variance = exposure**2
+    if variance == 0.0:
         return prospect.value, prospect.cost
-    beta = 0.5 + math.sqrt(0.25 + 2.0 * prospect.rate / exposure**2)
+    beta = 0.5 + math.sqrt(0.25 + 2.0 * prospect.rate / variance)
     return prospect.value, prospect.cost * beta / (beta - 1.0)
 
 
