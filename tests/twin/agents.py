@@ -1,0 +1,223 @@
+"""Firms, municipal utilities and municipalities."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import mesa
+
+from abm import chance
+from abm.catalogue import Municipality as TownRow
+from abm.catalogue import catalogue
+from tests.twin.luck import Attendances, Clock
+from tests.twin.opportunity import Opportunity, Route, Stream
+from tests.twin.population import Plant
+from tests.twin.rules import RULES, Prospect
+
+if TYPE_CHECKING:
+    from tests.twin.model import RegionModel
+
+SURELY = 100.0  # employees above which a plant surely has its sector's streams
+SIZE_LIMITS = (50.0, 250.0)
+MUNICIPAL_CLASS = 3
+PASSIVE, EXPLORING, ACTIVE = range(3)
+TERM, FIRST_ELECTION = 48, 8
+
+
+@dataclass
+class Group:
+    """Participants of one kind, and how many of them are adopters."""
+
+    name: str
+    members: int = 0
+    adopters: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share of adopters."""
+        return self.adopters / self.members if self.members else 0.0
+
+
+class Participant(mesa.Agent):
+    """A plant that may exchange by-products."""
+
+    discount_class: int
+    carbon_value: float
+
+    def __init__(self, model: RegionModel, plant: Plant) -> None:
+        super().__init__(model)
+        p, luck, key = model.p, model.luck, plant.key
+        spread = p.population.trait_spread
+        self.plant, self.key = plant, key
+        self.nace2 = int(catalogue().sectors[plant.sector].nace2)
+        self.municipality: Municipality = model.municipalities[plant.municipality]
+        size = sum(plant.employees >= limit for limit in SIZE_LIMITS)
+        self.groups = (self.municipality.group, model.sectors[plant.sector], model.sizes[size])
+        for group in self.groups:
+            group.members += 1
+        risk, knowing, social = (2.0 * luck.uniform(chance.TRAIT, key, n) - 1.0 for n in range(3))
+        self.risk_aversion = p.appraisal.risk_aversion * (1.0 + spread * risk)
+        self.knowledge = self.knowledge_start = p.learning.knowledge_start * (1.0 + spread * knowing)
+        self.social = self.social_start = p.learning.social_start * (1.0 + spread * social)
+        limit = p.appraisal.payback_spread * luck.normal(chance.TRAIT, key, 3)
+        self.payback_limit = p.appraisal.payback_median * math.exp(limit)
+        self.rule = RULES[model.rule_name]
+        self.aware = luck.uniform(chance.AWARE_AT_START, key) < p.learning.aware_start
+        self.awareness = Clock(luck, chance.AWARENESS, key)
+        self.trainings = Attendances(luck, chance.TRAINING, key)
+        self.events = Attendances(luck, chance.EVENT, key)
+        self.registered = False
+        self.search = 0.0
+        self.agreements = self.talks = self.living = 0
+        self.opportunities: list[Opportunity] = []
+        self.potential = 0.0  # gross value of all it could exchange
+
+    def draw_streams(self, routes: list[Route], *, supplying: bool) -> list[Stream]:
+        """What it has left over (or could use), by by-product."""
+        luck, p, plant = self.model.luck, self.model.p.population, self.plant
+        has, size = (chance.HAS_DEMAND, chance.DEMAND_SIZE)
+        if supplying:
+            has, size = (chance.HAS_SUPPLY, chance.SUPPLY_SIZE)
+        sure = plant.employees > SURELY or not plant.is_firm
+        sector, streams = catalogue().sectors[plant.sector].id, []
+        for route in routes:
+            intensity = (route.row.donors if supplying else route.row.receivers).get(sector)
+            if intensity and (sure or luck.uniform(has, self.key, route.key) < p.prevalence):
+                spread = luck.lognormal(size, self.key, route.key, p.stream_spread)
+                streams.append(Stream(self, route, intensity * plant.employees * spread))
+        return streams
+
+    def survey(self) -> None:
+        """Add up the own opportunities and divide the search budget over them."""
+        self.potential = sum(one.gross_value for one in self.opportunities)
+        weights = [one.own_weight for one in self.opportunities]
+        budget = self.model.p.discovery.half_weight + sum(weights)
+        for one, weight in zip(self.opportunities, weights, strict=True):
+            if one.donor is self:
+                one.donor_weight = weight / budget
+            else:
+                one.user_weight = weight / budget
+
+    def may_act(self) -> bool:
+        """May it make agreements at all?"""
+        return True
+
+    def has_time(self) -> bool:
+        """Is there a place left at its table?"""
+        return self.talks < self.model.p.closing.attention
+
+    def joins(self, prospect: Prospect) -> bool:
+        """Its decision rule."""
+        if prospect.value <= 0.0:
+            return False
+        measure, threshold = self.rule(prospect)
+        return measure > threshold
+
+    def pay(self, amount: float) -> None:
+        """Book a transaction cost."""
+        raise NotImplementedError
+
+    def count_exchange(self, change: int) -> None:
+        """One living exchange more or less."""
+        before, self.living = self.living, self.living + change
+        self.municipality.exchanges += change
+        if (before > 0) != (self.living > 0):
+            for group in self.groups:
+                group.adopters += change
+
+    def learn(self) -> None:
+        """One month of awareness, knowledge, social capital and search."""
+        centre, p = self.model.centre, self.model.p
+        trainings, events = self.trainings.attend(centre.training), self.events.attend(centre.event)
+        if not self.aware:
+            self._grow_aware(trainings, events)
+        rates, own = p.learning, 1.0 / 12.0 if self.living else 0.0
+        missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
+        missed *= 1.0 - own * rates.knowledge_own
+        won = self.knowledge + (1.0 - missed) * (1.0 - self.knowledge)
+        self.knowledge = won - rates.knowledge_decay / 12.0 * (won - self.knowledge_start)
+        missed = (1.0 - rates.social_event) ** events * (1.0 - own * rates.social_own)
+        won = self.social + (1.0 - missed) * (1.0 - self.social)
+        self.social = won - rates.social_decay / 12.0 * (won - self.social_start)
+        if self.aware:
+            self.search += p.discovery.finds * (1.0 + p.discovery.social_gain * self.social) / 12.0
+
+    def _grow_aware(self, trainings: int, events: int) -> None:
+        rates, (near, like, _) = self.model.p.learning, self.groups
+        hazard = rates.aware_spontaneous + rates.aware_municipal * self.municipality.maturity
+        hazard += rates.aware_peers * 0.5 * (near.share + like.share)
+        attended = trainings * math.log(1.0 - rates.aware_training) + events * math.log(1.0 - rates.aware_event)
+        self.aware = self.awareness.run(hazard / 12.0 - attended)
+
+
+class Firm(Participant):
+    """A private plant."""
+
+    def __init__(self, model: RegionModel, plant: Plant) -> None:
+        super().__init__(model, plant)
+        self.discount_class = int(3 * model.luck.uniform(chance.TRAIT, plant.key, 4))
+        self.carbon_value = 0.0
+
+    def pay(self, amount: float) -> None:
+        """Book a transaction cost of firms."""
+        self.model.account.transaction_firms += amount
+
+
+class Utility(Participant):
+    """A municipal utility: acts where its municipality explores, and counts the public value of carbon."""
+
+    def __init__(self, model: RegionModel, plant: Plant) -> None:
+        super().__init__(model, plant)
+        self.discount_class = MUNICIPAL_CLASS
+        self.carbon_value = model.p.worth.carbon_value
+
+    def may_act(self) -> bool:
+        """Only where the municipality is at least exploring."""
+        return self.municipality.maturity > PASSIVE
+
+    def pay(self, amount: float) -> None:
+        """Book a transaction cost of utilities."""
+        self.model.account.transaction_utilities += amount
+
+
+class Municipality(mesa.Agent):
+    """A municipality that matures from passive over exploring to active."""
+
+    def __init__(self, model: RegionModel, row: TownRow) -> None:
+        super().__init__(model)
+        self.key, self.residents, self.maturity = chance.name_key(row.name), row.population, row.maturity
+        self.group = Group(f"municipality.{row.name}")
+        self.exchanges, self.saving, self.steps = 0, 0.0, 0
+        self.clock = self._next_clock()
+
+    def _next_clock(self) -> Clock:
+        return Clock(self.model.luck, chance.MATURITY, self.key, self.steps)
+
+    def _move(self, change: int) -> None:
+        self.maturity += change
+        self.steps += 1
+        self.clock = self._next_clock()
+
+    def saturation(self) -> float:
+        """How far local exchanges speak for going on, 0..1."""
+        return self.exchanges / (self.exchanges + self.model.p.municipalities.half_examples)
+
+    def mature(self, active: float, policy: float) -> None:
+        """One month; `active` is the share of active municipalities, `policy` the steps a year of the centre's work."""
+        rates = self.model.p.municipalities
+        if self.maturity < ACTIVE:
+            per_head = max(self.saving, 0.0) / self.residents
+            hazard = rates.spontaneous + rates.examples * self.saturation() + rates.peers * active + policy
+            hazard += rates.saving * per_head / (per_head + rates.half_saving)
+            if self.clock.run(hazard / 12.0):
+                self._move(1)
+        elections, rest = divmod(self.model.month - FIRST_ELECTION, TERM)
+        if elections >= 0 and rest == 0:
+            self._hold_election(elections)
+
+    def _hold_election(self, number: int) -> None:
+        lost = self.model.p.municipalities.election_loss * (1.0 - self.saturation())
+        if self.maturity > PASSIVE and self.model.luck.uniform(chance.ELECTION, self.key, number) < lost:
+            self._move(-1)

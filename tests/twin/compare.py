@@ -1,0 +1,215 @@
+"""Engine and twin month by month: where do they differ first, and was that decision on a knife's edge?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from abm.month import months
+from abm.observe import INDICATORS, empty_rows
+from abm.parameters import record
+from abm.rules import compiled
+from abm.scenario import Scenario
+from abm.simulate import build, column_names, initial_state
+from abm.state import ACCOUNT, NOBODY, STAGES, State, World
+from tests.twin.agents import Participant
+from tests.twin.luck import Attendances, Clock
+from tests.twin.model import RegionModel
+from tests.twin.opportunity import Finder, Opportunity
+from tests.twin.rules import Prospect
+
+TOLERANCE = 1e-9
+FINDERS = {None: NOBODY, Finder.SELF: 1, Finder.BROKER: 2}
+
+
+def is_close(mine: Any, theirs: np.ndarray) -> np.ndarray:
+    """Equal to the relative tolerance; sums that cancel to nothing to that of their unit."""
+    return np.isclose(mine, theirs, rtol=TOLERANCE, atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Something in the twin that turned on `value` against `threshold`."""
+
+    key: int
+    what: str
+    value: float
+    threshold: float
+
+    @property
+    def edge(self) -> float:
+        """Distance from the threshold, relative."""
+        return abs(self.value - self.threshold) / abs(self.threshold) if self.threshold else abs(self.value)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first month in which the two differ, in whom, and the closest of the decisions about these."""
+
+    month: int
+    fields: list[str]
+    closest: Decision | None
+
+    @property
+    def is_rounding(self) -> bool:
+        """Was the decision within the tolerance of its threshold?"""
+        return self.closest is not None and self.closest.edge <= TOLERANCE
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Tables of both up to the first difference in a decision, if there is any."""
+
+    difference: Difference | None
+    names: tuple[str, ...]
+    engine: np.ndarray
+    twin: np.ndarray
+    levels: list[str]  # fields of the state at the end that differ by more than the tolerance
+
+    def differing(self) -> dict[str, int]:
+        """Indicators that differ by more than the tolerance, with the first month (from 0)."""
+        return {
+            name: int(np.argmin(same)) for name, same in zip(self.names, self._same().T, strict=True) if not same.all()
+        }
+
+    def _same(self) -> np.ndarray:
+        return is_close(self.twin, self.engine)
+
+
+@contextmanager
+def traced() -> Iterator[list[Decision]]:
+    """What the twin decides while this lasts."""
+    log: list[Decision] = []
+
+    def wrap(stack: ExitStack, owner: type, name: str, note: Callable[..., list[Decision]]) -> None:
+        plain = getattr(owner, name)
+
+        def noting(self: Any, *given: Any) -> Any:
+            answer = plain(self, *given)
+            log.extend(note(self, *given))
+            return answer
+
+        stack.enter_context(patch.object(owner, name, noting))
+
+    def clock(one: Clock, _: float) -> list[Decision]:
+        return [Decision(int(one.key), "clock", one.value, one.threshold)]
+
+    def attendance(one: Attendances, offered: float) -> list[Decision]:
+        return [Decision(int(one.key), "attendance", offered, one.next)]
+
+    def found(one: Opportunity) -> list[Decision]:
+        clocks = [Decision(int(one.key), "found", one.search_so_far(), one.self_target)]
+        if math.isfinite(one.broker_target):
+            clocks.append(Decision(int(one.key), "found by broker", one.model.centre.screening, one.broker_target))
+        return clocks
+
+    def joins(who: Participant, prospect: Prospect) -> list[Decision]:
+        verdict = [Decision(prospect.key, "rule", *who.rule(prospect))] if prospect.value > 0.0 else []
+        return [*verdict, Decision(prospect.key, "certainty equivalent", prospect.value, 0.0)]
+
+    def free(one: Opportunity) -> list[Decision]:
+        return [Decision(int(one.key), "quantity", min(one.supply.free, one.demand.free), one.least)]
+
+    with ExitStack() as stack:
+        wrap(stack, Clock, "run", clock)
+        wrap(stack, Attendances, "attend", attendance)
+        wrap(stack, Opportunity, "found_by", found)
+        wrap(stack, Participant, "joins", joins)
+        wrap(stack, Opportunity, "free_quantity", free)
+        yield log
+
+
+def engine_whole(state: State) -> dict[str, np.ndarray]:
+    """All whole numbers of the engine's state that the twin has too."""
+    pairs, persons, towns = state.pairs, state.persons, state.towns
+    whole = {f"pair.{name}": pairs[name] for name in ("stage", "attempt", "found")}
+    names = ("aware", "registered", "trainings", "events", "agreements", "talks", "live")
+    whole |= {f"person.{name}": persons[name] for name in names}
+    whole |= {f"town.{name}": towns[name] for name in ("maturity", "steps", "adopters", "exchanges")}
+    return whole
+
+
+def twin_whole(model: RegionModel) -> dict[str, list[int]]:
+    """The same of the twin."""
+    pairs, people, towns = model.opportunities, model.participants, model.municipalities
+    return {
+        "pair.stage": [STAGES.index(one.stage.value) for one in pairs],
+        "pair.attempt": [one.attempt for one in pairs],
+        "pair.found": [FINDERS[one.finder] for one in pairs],
+        "person.aware": [one.aware for one in people],
+        "person.registered": [one.registered for one in people],
+        "person.trainings": [one.trainings.count for one in people],
+        "person.events": [one.events.count for one in people],
+        "person.agreements": [one.agreements for one in people],
+        "person.talks": [one.talks for one in people],
+        "person.live": [one.living for one in people],
+        "town.maturity": [one.maturity for one in towns],
+        "town.steps": [one.steps for one in towns],
+        "town.adopters": [one.group.adopters for one in towns],
+        "town.exchanges": [one.exchanges for one in towns],
+    }
+
+
+def find_difference(world: World, state: State, model: RegionModel, log: list[Decision]) -> Difference | None:
+    """Do the states differ at the end of a month? If so, in whom, and which decision was closest."""
+    keys = {
+        "pair": world.pairs["key"],
+        "person": world.participants["key"],
+        "town": world.town_keys,
+    }
+    mine, theirs = twin_whole(model), engine_whole(state)
+    differing = [(name, np.flatnonzero(np.asarray(mine[name]) != theirs[name])) for name in mine]
+    who = {int(keys[name.split(".")[0]][n]) for name, places in differing for n in places}
+    if not who:
+        return None
+    concerned = [decision for decision in log if decision.key in who]
+    fields = [f"{name}[{n}]" for name, places in differing for n in places]
+    return Difference(model.month, fields, min(concerned, key=lambda one: one.edge, default=None))
+
+
+def differing_levels(state: State, model: RegionModel) -> list[str]:
+    """Quantities, levels and clocks of the state that are not the same to the tolerance."""
+    people, pairs, towns = model.participants, model.opportunities, model.municipalities
+    levels = {
+        "quantity": ([one.quantity for one in pairs], state.pairs["quantity"]),
+        "support": ([one.support for one in pairs], state.pairs["support"]),
+        "knowledge": ([one.knowledge for one in people], state.persons["knowledge"]),
+        "social": ([one.social for one in people], state.persons["social"]),
+        "search": ([one.search for one in people], state.persons["search"]),
+        "awareness": ([one.awareness.value for one in people], state.persons["aware_clock"]),
+        "maturing": ([one.clock.value for one in towns], state.towns["clock"]),
+        "saving": ([one.saving for one in towns], state.towns["saving"]),
+    }
+    return [name for name, (mine, theirs) in levels.items() if not is_close(mine, theirs).all()]
+
+
+def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None) -> Comparison:
+    """Run both until they differ; the twin on another scenario if one is given."""
+    world, _ = build(scenario, seed)
+    p, rule = record(dict(scenario.values)), compiled(str(scenario.values["appraisal.rule"]))
+    state, names = initial_state(p, world), column_names(scenario)
+    rows = empty_rows(scenario.months, len(names) - len(INDICATORS))
+    model, difference = RegionModel(twin_scenario or scenario, seed), None
+    if [int(one.key) for one in model.opportunities] != world.pairs["key"].tolist():
+        raise ValueError("not the same opportunities in the same order")
+    with traced() as log:
+        for t in range(len(world.levers)):
+            if t == world.spin_up:
+                state.account[:] = np.zeros(1, ACCOUNT)
+            log.clear()
+            months(t, t + 1, p, world, state, rule, rows)
+            model.step()
+            difference = find_difference(world, state, model, log)
+            if difference:
+                break
+    agreed = max(model.month + (0 if difference else 1), 0)
+    engine = np.concatenate((rows.indicators.view("f8").reshape(scenario.months, -1), rows.groups), axis=1)
+    twin = model.datacollector.get_model_vars_dataframe()[list(names)].to_numpy(float)
+    levels = [] if difference else differing_levels(state, model)
+    return Comparison(difference, names, engine[:agreed], twin[:agreed], levels)
