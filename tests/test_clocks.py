@@ -9,14 +9,14 @@ from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario, load_scenario
 from tests.conftest import runs
 
+SETTLED: dict[str, float | int | str] = {"turnover.exit": 0.0, "population.potential": 0.0}  # nobody comes or goes
 LONE = {
     "learning.aware_start": 0.0,
     "learning.aware_municipal": 0.0,
     "learning.aware_peers": 0.0,
     "facilitator.fte": 0.0,
     "run.spin_up": 0,
-    "turnover.exit": 0.0,
-    "population.potential": 0.0,
+    **SETTLED,
     "discovery.finds": 0.0,  # whoever is party to a find becomes aware
 }
 
@@ -65,7 +65,7 @@ def test_register_hours_are_kept(region: Scenario) -> None:
     changes: dict[str, float | int | str] = {
         f"facilitator.shares.{name}": float(name == "brokerage") for name in FUNCTIONS
     }
-    changes |= {"facilitator.fte": 1.0, "facilitator.start": 0, "learning.aware_start": 0.9}
+    changes |= SETTLED | {"facilitator.fte": 1.0, "facilitator.start": 0, "learning.aware_start": 0.9}
     registered = runs(region, 1, changes)[0]["registered"]
     assert registered[[11, 35, 59]] == pytest.approx([30, 90, 150], abs=1)  # 30 a year
     assert np.all(np.diff(registered) >= 0)
@@ -80,6 +80,7 @@ def test_screening_is_one_a_pair_and_year_at_most() -> None:
             "discovery.finds": 0.0,
             "discovery.broker_distance": 1e9,
             "run.spin_up": 0,
+            **SETTLED,
             "discovery.forgetting": 0.0,
             "facilitator.start": 0,
             "transaction.multiplier": 1e6,

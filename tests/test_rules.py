@@ -74,5 +74,5 @@ def test_real_option_without_volatility_is_npv_bit_for_bit(tiny: Scenario) -> No
 
 
 def test_rules_differ_when_prices_move(region: Scenario) -> None:
-    ends = [simulate(region.with_values({"appraisal.rule": rule}), 3)["exchanges"][-1] for rule in RULES]
-    assert len(set(ends)) == len(RULES)
+    talks = [simulate(region.with_values({"appraisal.rule": rule}), 3)["talks"] for rule in RULES]
+    assert len({tuple(path) for path in talks}) == len(RULES)
