@@ -160,6 +160,7 @@ def identify(e, found, t, world, state):
         state.centre[0].candidates -= 1
     move(e, IDENTIFIED, state)
     pair.found, pair.look, pair.refused, pair.clock = found, t, 0, 0.0
+    pair.identified_at = t
     pair.threshold = exponential(world.seed, chance.FORGOTTEN, fixed.key, pair.attempt)
     state.found[state.centre[0].found] = e
     state.centre[0].found += 1

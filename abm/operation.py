@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abm.compiled import mechanism
 from abm.discovery import rest
-from abm.state import ACTIVE, count_adopter
+from abm.state import ACTIVE, LOSS, PROCESS, count_adopter
 from abm.worth import enforcement, friction, margin, net_saving, trust, value_share
 
 
@@ -44,7 +44,7 @@ def end(e, t, p, world, state):
     state.supply_free[fixed.supply] += pair.quantity
     state.demand_free[fixed.demand] += pair.quantity
     state.live_of_route[fixed.byproduct] -= 1
-    pair.quantity = 0.0
+    pair.quantity, pair.ended_at = 0.0, t
     rest(e, t, p, state)
 
 
@@ -64,7 +64,9 @@ def step(t, p, world, state):
         pair.clock += end_hazard(fixed, donor, user, p) / 12.0
         if pair.losing >= p.operation.patience:
             account.ended_loss += 1
+            pair.cause = LOSS
             end(e, t, p, world, state)
         elif pair.clock >= pair.threshold:
             account.ended_process += 1
+            pair.cause = PROCESS
             end(e, t, p, world, state)

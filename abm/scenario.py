@@ -6,7 +6,6 @@ All that is wrong is reported at once, each with the nearest valid name.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,12 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from abm.catalogue import DataError, Region, load_region, read_toml, region_names
+from abm.catalogue import DataError, Region, load_region, nearest, read_toml, region_names
+from abm.firms import Firm, read_firms, without_utilities
 from abm.parameters import BY_NAME, FUNCTIONS, Value
 
 MONTHS = 180  # default length of a run after the spin-up: 15 years
 MOST_MONTHS = 1200
-FILE_KEYS = ("region", "name", "months", "parameters")
+FILE_KEYS = ("region", "name", "months", "firms", "parameters")
 
 
 class ScenarioError(ValueError):
@@ -39,6 +39,8 @@ class Scenario:
     region: Region
     values: Mapping[str, Value]
     months: int = MONTHS
+    firms: tuple[Firm, ...] = ()  # own ones, in place of the named and drawn ones
+    source: str = ""  # what it was loaded from
 
     def with_values(self, changes: Mapping[str, Value]) -> Scenario:
         """The same scenario with other values; raises ScenarioError."""
@@ -46,6 +48,7 @@ class Scenario:
         values = dict(self.values)
         _lay(values, changes, "scenario", errors)
         _check_whole(values, errors)
+        _check_own(values, self.firms, errors)
         if errors:
             raise ScenarioError(errors)
         return replace(self, values=MappingProxyType(values))
@@ -54,12 +57,6 @@ class Scenario:
     def spin_up_months(self) -> int:
         """Months simulated before month 0."""
         return 12 * int(self.values["run.spin_up"])
-
-
-def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """'; did you mean X?' for a misspelt name, or nothing."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -89,6 +86,13 @@ def _check_whole(values: Mapping[str, Value], errors: list[str]) -> None:
         errors.append(f"facilitator.shares.*: the {len(FUNCTIONS)} shares sum to {shares:g}, they must sum to 1")
     if values["facilitator.stop"] <= values["facilitator.start"]:  # type: ignore[operator]
         errors.append("facilitator.stop: must be after facilitator.start")
+
+
+def _check_own(values: Mapping[str, Value], firms: tuple[Firm, ...], errors: list[str]) -> None:
+    """Own firms must have room among all firms."""
+    own = len(without_utilities(firms))
+    if int(values["population.firms"]) < own:
+        errors.append(f"population.firms: {values['population.firms']} are fewer than the {own} own firms")
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Value]:
@@ -125,11 +129,24 @@ def _read_file(file: Path) -> tuple[str, dict[str, Any]]:
         errors.append(f"{file}: parameters must be a table")
     if not re.fullmatch(r"\w[\w .-]*", str(content.get("name", file.stem))):
         errors.append(f"{file}: name: letters, digits, space, point and hyphen only")
+    if not isinstance(content.get("firms", ""), str):
+        errors.append(f'{file}: firms = "..." must name a CSV file')
     if not isinstance(content.get("region"), str):
         errors.append(f'{file}: region = "..." is missing; known: {", ".join(region_names())}')
     if errors:
         raise ScenarioError(errors)
     return content["region"], content
+
+
+def _own_firms(content: Mapping[str, Any], folder: Path, region: Region, errors: list[str]) -> tuple[Firm, ...]:
+    """The firms of the scenario's file, which lies relative to it; none if there is no such file or it is wrong."""
+    if "firms" not in content:
+        return ()
+    try:
+        return read_firms(folder / content["firms"], region)
+    except DataError as error:
+        errors += error.errors
+        return ()
 
 
 def load_scenario(
@@ -159,13 +176,21 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
     errors: list[str] = []
     values: dict[str, Value] = {parameter.name: parameter.default for parameter in BY_NAME.values()}
     _lay(values, dict(_flatten(region.parameters)), f"region {region_name}", errors)
-    _lay(values, dict(_flatten(content.get("parameters", {}))), text, errors)
+    changes = dict(_flatten(content.get("parameters", {})))
+    _lay(values, changes, text, errors)
     _lay(values, overrides, "--set", errors)
+    firms = _own_firms(content, Path(text).parent, region, errors)
+    if firms and "population.firms" not in {*changes, *overrides}:
+        own = len(without_utilities(firms))
+        values["population.firms"] = own
+        if not own:
+            errors.append(f"{text}: firms: only municipal utilities; set population.firms to have firms drawn")
     length = months if months is not None else content.get("months", MONTHS)
     if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= MOST_MONTHS:
         errors.append(f"months: {length!r} is not a whole number from 1 to {MOST_MONTHS}")
     if not errors:
         _check_whole(values, errors)
+        _check_own(values, firms, errors)
     if errors:
         raise ScenarioError(errors)
-    return Scenario(name, region_name, region, MappingProxyType(values), length)
+    return Scenario(name, region_name, region, MappingProxyType(values), length, firms, text)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,7 @@ from abm.state import (
 if TYPE_CHECKING:
     import pandas as pd
 
+Advance = Callable[..., Any]  # as month.months: may look at the state between months, not change it
 CENTRE_PREFIX = "facilitator."  # parameters that act from month 0 on only: arms may differ in these
 
 
@@ -176,6 +177,7 @@ def initial_state(p: np.void, world: World) -> State:
         prospect=np.zeros(2, PROSPECT),
     )
     state.pairs["due"] = NEVER_DUE
+    state.pairs["ended_at"] = NEVER_DUE
     state.pairs["stage"] = RESTING
     state.stages[RESTING] = pairs
     start(p, world, state)
@@ -199,16 +201,17 @@ def _network(world: World, state: State, names: dict[int, str]) -> Network:
     )
 
 
-def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
+def simulate_arms(arms: Sequence[Scenario], seed: int, advance: Advance = months) -> list[Trajectory]:
     """One trajectory an arm, all branching from one spin-up of one population.
 
     The arms may differ in the parameters of the centre only (`facilitator.*`), which act from month 0 on; raises
-    ValueError otherwise. An arm's trajectory does not depend on which other arms are asked for.
+    ValueError otherwise. An arm's trajectory does not depend on which other arms are asked for. `advance` runs the
+    months after the branch.
     """
     first = arms[0]
     for arm in arms[1:]:
         differing = [name for name, value in arm.values.items() if value != first.values[name]]
-        same = arm.months == first.months and arm.region == first.region
+        same = arm.months == first.months and arm.region == first.region and arm.firms == first.firms
         if not same or any(not name.startswith(CENTRE_PREFIX) for name in differing):
             raise ValueError(
                 f"arms share a spin-up only in one region and length, differing in {CENTRE_PREFIX}* alone: {differing}"
@@ -225,7 +228,7 @@ def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
     for arm in arms:
         state, rows = branch.copy(), empty_rows(arm.months, len(columns) - len(INDICATORS))
         own = world._replace(levers=lever_paths(arm))
-        months(spin_up, total, record(dict(arm.values)), own, state, rule, rows)
+        advance(spin_up, total, record(dict(arm.values)), own, state, rule, rows)
         trajectories.append(Trajectory(arm.name, seed, columns, _table(rows), _network(world, state, names)))
     return trajectories
 
@@ -235,6 +238,6 @@ def _table(rows: Rows) -> np.ndarray:
     return np.concatenate((indicators, rows.groups), axis=1)
 
 
-def simulate(scenario: Scenario, seed: int) -> Trajectory:
+def simulate(scenario: Scenario, seed: int, advance: Advance = months) -> Trajectory:
     """One run: spin-up without the centre, then `scenario.months` months. Pure: same arguments, same bits."""
-    return simulate_arms([scenario], seed)[0]
+    return simulate_arms([scenario], seed, advance)[0]

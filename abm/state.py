@@ -19,6 +19,8 @@ LATENT, IDENTIFIED, NEGOTIATING, ACTIVE, RESTING = range(5)
 STAGES = ("latent", "identified", "negotiating", "active", "resting")
 # Who found it
 NOBODY, SELF, BROKER = range(3)
+# What ended its last exchange
+NO_CAUSE, LOSS, PROCESS = range(3)
 NEVER_DUE = -1
 PASSIVE, EXPLORING, ACTIVE_MUNICIPALITY = range(3)
 
@@ -49,6 +51,7 @@ PAIR = np.dtype(
         ("threshold", "f8"),
         ("quantity", "f8"),
         ("support", "f8"),
+        ("agreed", "f8"),
         ("attempt", "i4"),
         ("due", "i4"),
         ("next", "i4"),
@@ -56,8 +59,12 @@ PAIR = np.dtype(
         ("look", "i4"),
         ("losing", "i4"),
         ("refused", "i4"),
+        ("identified_at", "i4"),
+        ("started_at", "i4"),
+        ("ended_at", "i4"),
         ("stage", "u1"),
         ("found", "u1"),
+        ("cause", "u1"),
     ],
     align=True,
 )
