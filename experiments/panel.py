@@ -49,7 +49,7 @@ def parse_panels(text: str | None, every: int, length: int) -> tuple[str, ...]:
 
 
 def _category(codes: np.ndarray, names: Sequence[str]) -> pd.Categorical:
-    return pd.Categorical.from_codes(codes, pd.Index(names, dtype="string"))
+    return pd.Categorical.from_codes(codes, pd.Index(pd.array(list(names), dtype="string")))
 
 
 class Recorder:
