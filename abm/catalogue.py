@@ -6,6 +6,7 @@ A row is added by adding it to the TOML file; nothing else needs to know. Kernel
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -188,6 +189,12 @@ class DataError(ValueError):
     def __init__(self, errors: list[str]) -> None:
         super().__init__("\n".join(errors))
         self.errors = errors
+
+
+def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """'; did you mean X?' for a misspelt name, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def read_toml(file: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from abm.appraisal import agree, free_quantity, pay
 from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import rest
-from abm.state import ACTIVE, NEGOTIATING, count_exchange, move
+from abm.state import ACTIVE, NEGOTIATING, NEVER_DUE, NO_CAUSE, count_exchange, move
 
 
 @mechanism
@@ -31,11 +31,12 @@ def means_of(pair, world, state):
 
 
 @mechanism
-def conclude(e, quantity, world, state):
+def conclude(e, quantity, t, world, state):
     """The exchange starts: the rest of the cost is paid, quantities are bound."""
     pair, fixed, account = state.pairs[e], world.pairs[e], state.account[0]
     move(e, ACTIVE, state)
     pair.quantity, pair.losing, pair.support, pair.clock = quantity, 0, 0.0, 0.0
+    pair.agreed, pair.started_at, pair.ended_at, pair.cause = quantity, t, NEVER_DUE, NO_CAUSE
     pair.threshold = exponential(world.seed, chance.PROCESS_END, fixed.key, pair.attempt)
     for side in range(2):
         i = fixed.supplier if side == 0 else fixed.receiver
@@ -64,7 +65,7 @@ def step(t, p, world, state, rule: Any):
         state.persons[fixed.receiver].talks -= 1
         quantity = free_quantity(e, p, world, state)
         if agree(e, quantity, True, p, world, state, rule):
-            conclude(e, quantity, world, state)
+            conclude(e, quantity, t, world, state)
         else:
             state.account[0].failed += 1
             rest(e, t, p, state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abm.compiled import mechanism
 from abm.discovery import rest
-from abm.state import ACTIVE, count_exchange
+from abm.state import ACTIVE, LOSS, PROCESS, count_exchange
 from abm.worth import enforcement, friction, margin, net_saving, premium, trust, value_share
 
 
@@ -48,7 +48,7 @@ def end(e, t, p, world, state):
     count_exchange(e, -1, world, state)
     for i in (fixed.supplier, fixed.receiver):
         state.persons[i].social *= 1.0 - p.learning.social_loss
-    pair.quantity = 0.0
+    pair.quantity, pair.ended_at = 0.0, t
     rest(e, t, p, state)
 
 
@@ -69,7 +69,9 @@ def step(t, p, world, state):
         pair.clock += end_hazard(fixed, donor, user, p) / 12.0
         if pair.losing >= p.operation.patience:
             account.ended_loss += 1
+            pair.cause = LOSS
             end(e, t, p, world, state)
         elif pair.clock >= pair.threshold:
             account.ended_process += 1
+            pair.cause = PROCESS
             end(e, t, p, world, state)

@@ -1,20 +1,23 @@
 """Who is there: the participants of one replicate, with their traits and their free streams.
 
-Named anchors and municipal utilities are the region's own; the other firms are drawn from its distributions of sector,
-size and place. Every draw is keyed by the firm's number or the plant's name.
+Named anchors and municipal utilities are the region's own, or a scenario's own firms stand in their place; the other
+firms are drawn from the region's distributions of sector, size and place. Every draw is keyed by the firm's number or
+the plant's name.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from abm import chance
-from abm.catalogue import SHARING, Catalogue, Region, catalogue
+from abm.catalogue import SHARING, Catalogue, Plant, catalogue
 from abm.chance import mix, name_key, normal, uniform
 from abm.compiled import kernel
+from abm.firms import Firm, utilities, without_utilities
 from abm.scenario import Scenario
 
 LARGEST = 2000.0  # employees of a drawn firm at most (judgement; larger plants are named anchors)
@@ -135,16 +138,23 @@ def draw_streams(seed, participants, table, events, p):
     return streams[:count].copy()
 
 
-def _named(region: Region, table: Catalogue, firms: int, sites: int) -> tuple[np.ndarray, dict[int, str]]:
-    anchors = region.anchor[:firms]
-    utilities = firms + len(region.utility)
-    participants = np.zeros(utilities + sites, PARTICIPANT)
+def _plants(scenario: Scenario, firms: int) -> tuple[Sequence[Plant | Firm], Sequence[Plant | Firm]]:
+    """Named firms, own ones in place of the region's anchors, and utilities."""
+    anchors = without_utilities(scenario.firms) if scenario.firms else scenario.region.anchor[:firms]
+    return anchors, utilities(scenario.firms, scenario.region)
+
+
+def _named(scenario: Scenario, table: Catalogue, firms: int) -> tuple[np.ndarray, dict[int, str], int]:
+    """All participants with what is known of the named ones, the names, and how many of the firms are named."""
+    region, (anchors, municipal) = scenario.region, _plants(scenario, firms)
+    sites, last = round(float(scenario.values["population.potential"]) * firms), firms + len(municipal)
+    participants = np.zeros(last + sites, PARTICIPANT)
     participants["firm"] = True
-    participants["firm"][firms:utilities] = False
-    participants["potential"][utilities:] = True
+    participants["firm"][firms:last] = False
+    participants["potential"][last:] = True
     places = {row.name: number for number, row in enumerate(region.municipality)}
     names = {}
-    for number, plant in [*enumerate(anchors), *enumerate(region.utility, start=firms)]:
+    for number, plant in [*enumerate(anchors), *enumerate(municipal, start=firms)]:
         seat = region.municipality[places[plant.municipality]]
         person = participants[number]
         person["key"] = name_key(plant.name)
@@ -154,15 +164,35 @@ def _named(region: Region, table: Catalogue, firms: int, sites: int) -> tuple[np
         person["lat"] = seat.lat if plant.lat is None else plant.lat
         person["lon"] = seat.lon if plant.lon is None else plant.lon
         names[number] = plant.name
-    return participants, names
+    return participants, names, len(anchors)
+
+
+def _with_declared(streams: np.ndarray, side: str, scenario: Scenario, names: dict[int, str]) -> np.ndarray:
+    """The drawn streams of one side, those of firms that declare any flow replaced by what they declare."""
+    flows = {firm.name: firm.flows for firm in scenario.firms if firm.flows}
+    owners = {number: flows[name] for number, name in names.items() if name in flows}
+    if not owners:
+        return streams
+    routes = {row.id: number for number, row in enumerate(catalogue().byproduct_rows)}
+    declared = np.array(
+        [
+            (flow.quantity, number, routes[flow.byproduct])
+            for number, own in owners.items()
+            for flow in own
+            if flow.side == side
+        ],
+        STREAM,
+    )
+    kept = streams[~np.isin(streams["owner"], list(owners))]
+    together = np.concatenate((kept, declared))
+    return together[np.lexsort((together["byproduct"], together["owner"]))]
 
 
 def draw_population(scenario: Scenario, seed: int, p: np.void) -> Population:
     """The participants of one replicate; `p` are the scenario's parameters as a record."""
     region, table = scenario.region, catalogue()
     firms = int(scenario.values["population.firms"])
-    sites = round(float(scenario.values["population.potential"]) * firms)
-    participants, names = _named(region, table, firms, sites)
+    participants, names, named = _named(scenario, table, firms)
     distributions = (
         np.cumsum([sector.share for sector in table.sectors]),
         np.array([sector.smallest for sector in table.sectors], dtype=float),
@@ -172,7 +202,7 @@ def draw_population(scenario: Scenario, seed: int, p: np.void) -> Population:
         np.cumsum([row.land for row in region.municipality]),
     )
     key = np.uint64(seed)
-    draw_participants(key, participants, min(len(region.anchor), firms), distributions, p["population"])
+    draw_participants(key, participants, named, distributions, p["population"])
     participants["nace2"] = np.array([int(sector.nace2) for sector in table.sectors])[participants["sector"]]
     routes, shared = np.ascontiguousarray(table.byproducts["key"]), table.byproducts["kind"] == SHARING
     supplies, demands = (
@@ -182,6 +212,8 @@ def draw_population(scenario: Scenario, seed: int, p: np.void) -> Population:
             (table.demand_intensity, (chance.HAS_DEMAND, chance.DEMAND_SIZE)),
         )
     )
+    supplies = _with_declared(supplies, "supply", scenario, names)
+    demands = _with_declared(demands, "demand", scenario, names)
     for streams in (supplies, demands):
         np.bitwise_or.at(participants["routes"], streams["owner"], 1 << streams["byproduct"].astype(np.int64))
     return Population(participants, supplies, demands, names)

@@ -6,7 +6,6 @@ All that is wrong is reported at once, each with the nearest valid name.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,13 +15,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from abm.catalogue import DataError, Facilitator, Region, field_errors, load_region, read_toml, region_names
+from abm.catalogue import (
+    DataError,
+    Facilitator,
+    Region,
+    field_errors,
+    load_region,
+    nearest,
+    read_toml,
+    region_names,
+)
+from abm.firms import Firm, read_firms, without_utilities
 from abm.parameters import BY_NAME, FUNCTIONS, NEVER, Value, path_problem, read_path
 
 MOST_FACILITATORS = 32  # one bit each in a participant's and a pair's record
 MONTHS = 180  # default length of a run after the spin-up: 15 years
 MOST_MONTHS = 1200
-FILE_KEYS = ("region", "name", "months", "parameters", "facilitator")
+FILE_KEYS = ("region", "name", "months", "firms", "parameters", "facilitator")
 RESOURCE_CENTRE = "resource centre"
 COORDINATION = "facilitator.coordination"
 
@@ -45,6 +54,8 @@ class Scenario:
     values: Mapping[str, Value]
     months: int = MONTHS
     facilitators: tuple[Facilitator, ...] = ()  # besides the resource centre
+    firms: tuple[Firm, ...] = ()  # own ones, in place of the named and drawn ones
+    source: str = ""  # what it was loaded from
 
     def with_values(self, changes: Mapping[str, Value]) -> Scenario:
         """The same scenario with other values; raises ScenarioError."""
@@ -61,12 +72,6 @@ class Scenario:
     def spin_up_months(self) -> int:
         """Months simulated before month 0."""
         return 12 * int(self.values["run.spin_up"])
-
-
-def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """'; did you mean X?' for a misspelt name, or nothing."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -96,7 +101,14 @@ def names_in(text: str) -> list[str]:
 
 def problems(scenario: Scenario) -> list[str]:
     """What is wrong with a scenario as a whole: all that needs more than one parameter."""
-    return [*_share_problems(scenario), *_date_problems(scenario), *_place_problems(scenario)]
+    own = len(without_utilities(scenario.firms))
+    few = f"population.firms: {scenario.values['population.firms']} are fewer than the {own} own firms"
+    return [
+        *([few] if int(scenario.values["population.firms"]) < own else []),
+        *_share_problems(scenario),
+        *_date_problems(scenario),
+        *_place_problems(scenario),
+    ]
 
 
 def _share_problems(scenario: Scenario) -> Iterator[str]:
@@ -220,11 +232,24 @@ def _read_file(file: Path) -> tuple[str, dict[str, Any]]:
         errors.append(f"{file}: parameters must be a table")
     if not re.fullmatch(r"\w[\w .-]*", str(content.get("name", file.stem))):
         errors.append(f"{file}: name: letters, digits, space, point and hyphen only")
+    if not isinstance(content.get("firms", ""), str):
+        errors.append(f'{file}: firms = "..." must name a CSV file')
     if not isinstance(content.get("region"), str):
         errors.append(f'{file}: region = "..." is missing; known: {", ".join(region_names())}')
     if errors:
         raise ScenarioError(errors)
     return content["region"], content
+
+
+def _own_firms(content: Mapping[str, Any], folder: Path, region: Region, errors: list[str]) -> tuple[Firm, ...]:
+    """The firms of the scenario's file, which lies relative to it; none if there is no such file or it is wrong."""
+    if "firms" not in content:
+        return ()
+    try:
+        return read_firms(folder / content["firms"], region)
+    except DataError as error:
+        errors += error.errors
+        return ()
 
 
 def load_scenario(
@@ -254,15 +279,22 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
     errors: list[str] = []
     values: dict[str, Value] = {parameter.name: parameter.default for parameter in BY_NAME.values()}
     _lay(values, dict(_flatten(region.parameters)), f"region {region_name}", errors)
-    _lay(values, dict(_flatten(content.get("parameters", {}))), text, errors)
+    changes = dict(_flatten(content.get("parameters", {})))
+    _lay(values, changes, text, errors)
     _lay(values, overrides, "--set", errors)
+    firms = _own_firms(content, Path(text).parent, region, errors)
+    if firms and "population.firms" not in {*changes, *overrides}:
+        own = len(without_utilities(firms))
+        values["population.firms"] = own
+        if not own:
+            errors.append(f"{text}: firms: only municipal utilities; set population.firms to have firms drawn")
     length = months if months is not None else content.get("months", MONTHS)
     if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= MOST_MONTHS:
         errors.append(f"months: {length!r} is not a whole number from 1 to {MOST_MONTHS}")
     others = region.facilitator + _read_facilitators(text, content.get("facilitator", []), errors)
     if errors:
         raise ScenarioError(errors)
-    scenario = Scenario(name, region_name, region, MappingProxyType(values), length, others)
+    scenario = Scenario(name, region_name, region, MappingProxyType(values), length, others, firms, text)
     errors += problems(scenario)
     given = COORDINATION in {*_names(region.parameters), *_names(content.get("parameters", {})), *overrides}
     if not errors and not given and (two := overlapping(scenario)):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,7 @@ from abm.turnover import next_turn, settle
 if TYPE_CHECKING:
     import pandas as pd
 
+Advance = Callable[..., Any]  # as month.months: may look at the state between months, not change it
 FROM_MONTH_0 = ("facilitator.", "interventions.")  # what acts from month 0 on only: arms may differ in these
 COVERED = "facilitator.covers"
 
@@ -240,6 +241,7 @@ def initial_state(p: np.void, world: World, room: int) -> State:
     )
     state.centres["opened"] = NEVER_DUE
     state.pairs["due"] = NEVER_DUE
+    state.pairs["ended_at"] = NEVER_DUE
     state.pairs["stage"] = DORMANT
     state.stages[DORMANT] = pairs
     start(p, world, state)
@@ -268,7 +270,7 @@ def check_arms(arms: Sequence[Scenario]) -> None:
     first = arms[0]
     for arm in arms[1:]:
         differing = [name for name, value in arm.values.items() if value != first.values[name]]
-        same = (arm.months, arm.region, arm.facilitators) == (first.months, first.region, first.facilitators)
+        same = all(getattr(arm, name) == getattr(first, name) for name in ("months", "region", "facilitators", "firms"))
         if not same or any(not name.startswith(FROM_MONTH_0) or name == COVERED for name in differing):
             raise ValueError(
                 f"arms share a spin-up only in one region and length, differing in {' and '.join(FROM_MONTH_0)} "
@@ -286,11 +288,12 @@ def _past(p: np.void, world: World) -> bytes:
     return rates.tobytes()
 
 
-def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
+def simulate_arms(arms: Sequence[Scenario], seed: int, advance: Advance = months) -> list[Trajectory]:
     """One trajectory an arm, all branching from one spin-up of one population.
 
     The arms may differ in what acts from month 0 on only: the centre (`facilitator.*`, except whom it covers) and
     `interventions.*`; raises ValueError otherwise. An arm's trajectory does not depend on which others are asked for.
+    `advance` runs the months after the branch.
     """
     check_arms(arms)
     first = arms[0]
@@ -312,7 +315,7 @@ def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
             months(0, spin_up, p, own, branches[past], rule, empty_rows(0, groups))
             branches[past].account[:] = np.zeros(1, ACCOUNT)
         state = branches[past].copy()
-        months(spin_up, total, p, own, state, rule, rows)
+        advance(spin_up, total, p, own, state, rule, rows)
         trajectories.append(Trajectory(arm.name, seed, columns, _table(rows), _network(own, state, names)))
     return trajectories
 
@@ -322,6 +325,6 @@ def _table(rows: Rows) -> np.ndarray:
     return np.concatenate((indicators, rows.groups), axis=1)
 
 
-def simulate(scenario: Scenario, seed: int) -> Trajectory:
+def simulate(scenario: Scenario, seed: int, advance: Advance = months) -> Trajectory:
     """One run: spin-up without the centre, then `scenario.months` months. Pure: same arguments, same bits."""
-    return simulate_arms([scenario], seed)[0]
+    return simulate_arms([scenario], seed, advance)[0]

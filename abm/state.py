@@ -19,6 +19,8 @@ LATENT, IDENTIFIED, NEGOTIATING, ACTIVE, RESTING, DORMANT = range(6)
 STAGES = ("latent", "identified", "negotiating", "active", "resting", "dormant")  # dormant: a party is not there
 # Who found it
 NOBODY, SELF, BROKER = range(3)
+# What ended its last exchange
+NO_CAUSE, LOSS, PROCESS, EXIT = range(4)
 NEVER_DUE = -1
 PASSIVE, EXPLORING, ACTIVE_MUNICIPALITY = range(3)
 
@@ -55,6 +57,7 @@ PAIR = np.dtype(
         ("threshold", "f8"),
         ("quantity", "f8"),
         ("support", "f8"),
+        ("agreed", "f8"),
         ("attempt", "i4"),
         ("due", "i4"),
         ("next", "i4"),
@@ -63,9 +66,12 @@ PAIR = np.dtype(
         ("losing", "i4"),
         ("refused", "i4"),
         ("identified_at", "i4"),
+        ("started_at", "i4"),
+        ("ended_at", "i4"),
         ("carriers", "u4"),  # facilitators that carry it, one bit each
         ("stage", "u1"),
         ("found", "u1"),
+        ("cause", "u1"),
     ],
     align=True,
 )

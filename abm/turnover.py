@@ -15,6 +15,7 @@ from abm.operation import end
 from abm.state import (
     ACTIVE,
     DORMANT,
+    EXIT,
     IDENTIFIED,
     LATENT,
     NEGOTIATING,
@@ -54,6 +55,7 @@ def leave_pair(e, t, p, world, state):
     donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
     if case.stage == ACTIVE:
         state.account[0].ended_exit += 1
+        case.cause = EXIT
         end(e, t, p, world, state)
     elif case.stage == NEGOTIATING:
         state.account[0].failed += 1

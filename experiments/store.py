@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -74,6 +75,7 @@ def manifest(scenario: Scenario, *, seed: int, replicates: int, **more: Any) -> 
         "region": scenario.region_name,
         "months": scenario.months,
         "parameters": dict(scenario.values),
+        "firms": [asdict(firm) for firm in scenario.firms],
         "seed": seed,
         "replicates": replicates,
         **more,

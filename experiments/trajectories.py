@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from abm.scenario import Scenario
 from abm.simulate import Trajectory, simulate
+from experiments.panel import Recorder, panel_files
 from experiments.runner import Progress, replicate_seeds, run_all
 from experiments.store import manifest, write_json, write_parquet
 
@@ -31,13 +32,28 @@ def write_trajectories(
     seed: int,
     workers: int | None = None,
     progress: Progress | None = None,
+    panels: Sequence[str] = (),
+    every: int = 1,
 ) -> Path:
-    """Run the replicates and write `trajectories.parquet` and `manifest.json`; returns the former's path."""
-    runs = run_all(partial(simulate, scenario), replicate_seeds(seed, replicates), workers=workers, progress=progress)
+    """Run the replicates and write `trajectories.parquet` and `manifest.json`; returns the former's path.
+
+    `panels` (of panel.PANELS) are written beside it, that of participants every so many months.
+    """
+    seeds = replicate_seeds(seed, replicates)
+    number = {one: replicate for replicate, one in enumerate(seeds)}
+    with panel_files(folder, panels) as files:
+
+        def run(one: int) -> Trajectory:
+            recorder = Recorder(panels, every)
+            trajectory = simulate(scenario, one, recorder.advance)
+            files.put(number[one], recorder.tables(number[one], scenario, trajectory.network.names))
+            return trajectory
+
+        runs = run_all(run, seeds, workers=workers, progress=progress)
     file = folder / "trajectories.parquet"
     write_parquet(file, trajectory_frame(runs))
     write_json(
         folder / "manifest.json",
-        manifest(scenario, seed=seed, replicates=replicates, seeds=replicate_seeds(seed, replicates)),
+        manifest(scenario, seed=seed, replicates=replicates, seeds=seeds, panels=list(panels), every=every),
     )
     return file

@@ -101,18 +101,34 @@ def run(
     settings: Set = None,
     out: Out = None,
     workers: Workers = None,
+    panel: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Also participants, exchanges or both, with a comma between.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Months between rows of the participant panel.")] = 1,
 ) -> None:
-    """Trajectories of one scenario: trajectories.parquet and manifest.json."""
+    """Trajectories of one scenario: trajectories.parquet and manifest.json, with --panel what is behind them."""
     scenario = _scenario(region, settings, months)
+    from experiments.panel import parse_panels
+
+    panels = parse_panels(panel, every, scenario.months)
     folder = _folder(out, f"{scenario.name}-run")  # beside the study of the same scenario, not over it
     from experiments.trajectories import write_trajectories
     from kretslopp.progress import Reporter
 
     with Reporter("runs", replicates) as reporter:
         file = write_trajectories(
-            scenario, folder, replicates=replicates, seed=seed, workers=workers, progress=reporter.update
+            scenario,
+            folder,
+            replicates=replicates,
+            seed=seed,
+            workers=workers,
+            progress=reporter.update,
+            panels=panels,
+            every=every,
         )
     typer.echo(f"Trajectories: {file}")
+    for name in panels:
+        typer.echo(f"Panel: {folder / name}.parquet")
 
 
 @app.command()

@@ -247,7 +247,8 @@ def command(study: Study) -> str:
     scenario = study.scenario
     base = load_scenario(scenario.region_name).values
     settings = [f"{name}={value}" for name, value in scenario.values.items() if value != base[name]]
-    words = ["kretslopp", "study", scenario.region_name, "--replicates", str(study.centre.pairs)]
+    source = scenario.source if scenario.firms else scenario.region_name  # own firms are in no setting
+    words = ["kretslopp", "study", source, "--replicates", str(study.centre.pairs)]
     words += ["--months", str(scenario.months), "--seed", str(study.centre.seed)]
     return shlex.join([*words, *(word for setting in settings for word in ("--set", setting))])
 
