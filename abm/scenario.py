@@ -111,31 +111,56 @@ def problems(scenario: Scenario) -> list[str]:
     ]
 
 
+def resource_centre(values: Mapping[str, Value]) -> Facilitator:
+    """The resource centre as the parameters describe it."""
+    return Facilitator(
+        name=RESOURCE_CENTRE,
+        fte=float(values["facilitator.fte"]),
+        start=int(values["facilitator.start"]),
+        stop=int(values["facilitator.stop"]),
+        staff_path=str(values["facilitator.staff_path"]),
+        shares={name: float(values[f"facilitator.shares.{name}"]) for name in FUNCTIONS},
+        strategy=str(values["facilitator.strategy"]),
+        covers=tuple(names_in(str(values["facilitator.covers"]))),
+        host=str(values["facilitator.host"]),
+    )
+
+
+def facilitators(scenario: Scenario) -> tuple[Facilitator, ...]:
+    """The resource centre, then the others that the region or the scenario names."""
+    return (resource_centre(scenario.values), *scenario.facilitators)
+
+
+def _at(row: Facilitator, key: str) -> str:
+    """Where a value of a facilitator is set."""
+    return f"facilitator.{key}" if row.name == RESOURCE_CENTRE else f"facilitator {row.name}: {key}"
+
+
 def _share_problems(scenario: Scenario) -> Iterator[str]:
-    values = scenario.values
-    shares = {"facilitator.shares.*": [float(values[f"facilitator.shares.{name}"]) for name in FUNCTIONS]}
-    shares |= {f"facilitator {row.name}: shares": list(row.shares.values()) for row in scenario.facilitators}
-    for where, parts in shares.items():
-        if abs(sum(parts) - 1.0) > 1e-6:
-            yield f"{where}: the {len(parts)} shares sum to {sum(parts):g}, they must sum to 1"
-    funding = [float(values[f"facilitator.funding.{name}"]) for name in ("national", "municipal")]
-    if sum(funding) > 1.0:
-        yield f"facilitator.funding.*: sum to {sum(funding):g}, they must not exceed 1"
+    for row in facilitators(scenario):
+        if set(row.shares) != set(FUNCTIONS):
+            yield f"{_at(row, 'shares')}: expected {', '.join(FUNCTIONS)}, found {', '.join(row.shares)}"
+        elif abs(sum(row.shares.values()) - 1.0) > 1e-6:
+            total = sum(row.shares.values())
+            yield f"{_at(row, 'shares.*')}: the {len(FUNCTIONS)} shares sum to {total:g}, they must sum to 1"
+    funding = sum(float(scenario.values[f"facilitator.funding.{name}"]) for name in ("national", "municipal"))
+    if funding > 1.0:
+        yield f"facilitator.funding.*: sum to {funding:g}, they must not exceed 1"
 
 
 def _periods(scenario: Scenario) -> Iterator[tuple[str, int, int, int]]:
-    """Name, first month, month of the end and earliest month allowed of all that is dated."""
+    """Where it is set, first month, month of the end and earliest month allowed of all that is dated."""
     values = scenario.values
     for name in values:
-        group, dot, last = name.rpartition(".")
+        group, _, last = name.rpartition(".")
         if last == "start":
-            yield group + dot, int(values[name]), int(values[group + ".stop"]), 0
+            yield f"{group}.", int(values[name]), int(values[f"{group}.stop"]), 0
     for row in scenario.facilitators:
-        yield f"facilitator {row.name}: ", row.start, row.stop, -scenario.spin_up_months
+        yield _at(row, ""), row.start, row.stop, -scenario.spin_up_months
 
 
 def _date_problems(scenario: Scenario) -> Iterator[str]:
-    months, values = scenario.months, scenario.values
+    months = scenario.months
     for where, start, stop, least in _periods(scenario):
         usual = where + "start" in BY_NAME and start == BY_NAME[where + "start"].default
         if not usual and not least <= start < months:
@@ -144,13 +169,12 @@ def _date_problems(scenario: Scenario) -> Iterator[str]:
             yield f"{where}stop: month {stop} is not after {where}start"
         elif stop > months and stop != NEVER:
             yield f"{where}stop: month {stop} is outside the run ({months} months; {NEVER}: never)"
-    paths = {"facilitator.staff_path": str(values["facilitator.staff_path"])}
-    paths |= {f"facilitator {row.name}: staff_path": row.staff_path for row in scenario.facilitators}
-    for where, text in paths.items():
-        if problem := path_problem(text):
+    for row in facilitators(scenario):
+        where = _at(row, "staff_path")
+        if problem := path_problem(row.staff_path):
             yield f"{where}: {problem}"
             continue
-        for month, _ in read_path(text):
+        for month, _ in read_path(row.staff_path):
             if not -scenario.spin_up_months <= month < months:
                 yield f"{where}: month {month} is outside the run ({months} months)"
 
@@ -158,44 +182,32 @@ def _date_problems(scenario: Scenario) -> Iterator[str]:
 def _place_problems(scenario: Scenario) -> Iterator[str]:
     """Municipalities and facilitators that are spoken of but are not there, or are there twice."""
     towns = [town.name for town in scenario.region.municipality]
-    values = scenario.values
-    asked = [("facilitator.covers", name) for name in names_in(str(values["facilitator.covers"]))]
-    asked += [("facilitator.host", str(values["facilitator.host"]))]
-    names = [RESOURCE_CENTRE, *(row.name for row in scenario.facilitators)]
-    for row in scenario.facilitators:
-        where = f"facilitator {row.name}"
-        asked += [(f"{where}: covers", name) for name in row.covers] + [(f"{where}: host", row.host)]
+    rows = facilitators(scenario)
+    names = [row.name for row in rows]
+    for number, row in enumerate(rows):
+        asked = [("covers", name) for name in row.covers] + [("host", row.host)]
+        for key, name in asked:
+            if name and name not in towns:
+                yield f"{_at(row, key)}: no municipality {name!r} in this region{nearest(name, towns)}"
         for name in row.supports:
             if name not in names or name == row.name:
-                yield f"{where}: supports: no other facilitator {name!r}{nearest(name, names)}"
-        if names.count(row.name) > 1:
-            yield f"{where}: given twice"
-        if set(row.shares) != set(FUNCTIONS):
-            yield f"{where}: shares: expected {', '.join(FUNCTIONS)}, found {', '.join(row.shares)}"
-    for where, name in asked:
-        if name and name not in towns:
-            yield f"{where}: no municipality {name!r} in this region{nearest(name, towns)}"
+                yield f"{_at(row, 'supports')}: no other facilitator {name!r}{nearest(name, names)}"
+        if row.name in names[:number]:
+            yield f"facilitator {row.name}: given twice"
     if len(names) > MOST_FACILITATORS:
         yield f"{len(names)} facilitators, at most {MOST_FACILITATORS}"
 
 
-def overlapping(scenario: Scenario) -> list[str]:
-    """Names of two facilitators over the same municipality at the same time, or nothing."""
-    values, everywhere = scenario.values, {town.name for town in scenario.region.municipality}
-    rows = [
-        (
-            RESOURCE_CENTRE,
-            names_in(str(values["facilitator.covers"])),
-            *(values[f"facilitator.{name}"] for name in ("fte", "start", "stop")),
-        ),
-        *((row.name, list(row.covers), row.fte, row.start, row.stop) for row in scenario.facilitators),
-    ]
-    staffed = [(name, set(covers) or everywhere, start, stop) for name, covers, fte, start, stop in rows if fte]
-    for number, (name, covers, start, stop) in enumerate(staffed):
-        for other, others, first, last in staffed[:number]:
-            if covers & others and start < last and first < stop:  # type: ignore[operator]
-                return [other, name]
-    return []
+def overlapping(scenario: Scenario) -> tuple[str, str] | None:
+    """Names of two facilitators over the same municipality at the same time."""
+    everywhere = {town.name for town in scenario.region.municipality}
+    staffed = [row for row in facilitators(scenario) if row.fte > 0]
+    for number, row in enumerate(staffed):
+        for other in staffed[:number]:
+            shared = (set(row.covers) or everywhere) & (set(other.covers) or everywhere)
+            if shared and row.start < other.stop and other.start < row.stop:
+                return other.name, row.name
+    return None
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Value]:

@@ -172,13 +172,17 @@ def fastest_search(p: np.void, levers: np.ndarray) -> float:
 def under(world: World, scenario: Scenario, p: np.void) -> World:
     """The same firms and luck under the facilitators and interventions of another scenario of the same region."""
     who, levers = facilitation(scenario), lever_paths(scenario)
-    changes = {"levers": levers, "centres": who.centres, "staff": who.staff, "supports": who.supports}
-    opportunities = Opportunities(world.pairs, world.first, world.own)
-    changes["potential"] = potentials(who, opportunities, world.participants)
     if levers["price_floor"].any() or world.levers["price_floor"].any():
         market = draw_market(scenario, p, world.seed, levers["price_floor"])
-        changes |= {"market": market.market, "unit_value": market.unit_value}
-    return world._replace(**changes)
+        world = world._replace(market=market.market, unit_value=market.unit_value)
+    opportunities = Opportunities(world.pairs, world.first, world.own)
+    return world._replace(
+        levers=levers,
+        centres=who.centres,
+        staff=who.staff,
+        supports=who.supports,
+        potential=potentials(who, opportunities, world.participants),
+    )
 
 
 def places(scenario: Scenario, p: np.void) -> int:

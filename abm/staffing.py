@@ -17,7 +17,7 @@ from abm.catalogue import Facilitator
 from abm.compiled import kernel, mechanism
 from abm.opportunities import Opportunities
 from abm.parameters import FUNCTIONS, STRATEGIES, read_path
-from abm.scenario import RESOURCE_CENTRE, Scenario, names_in
+from abm.scenario import Scenario, facilitators
 from abm.state import ACTIVE_MUNICIPALITY, NEVER_DUE
 
 VALUE, CARBON, SMALL_FIRMS, CROSS_SECTOR, FIRST_COME = range(len(STRATEGIES))
@@ -36,27 +36,6 @@ class Facilitation(NamedTuple):
     staff: np.ndarray
     covers: np.ndarray
     supports: np.ndarray
-
-
-def resource_centre(scenario: Scenario) -> Facilitator:
-    """The resource centre as the parameters describe it."""
-    values = scenario.values
-    return Facilitator(
-        name=RESOURCE_CENTRE,
-        fte=float(values["facilitator.fte"]),
-        start=int(values["facilitator.start"]),
-        stop=int(values["facilitator.stop"]),
-        staff_path=str(values["facilitator.staff_path"]),
-        shares={name: float(values[f"facilitator.shares.{name}"]) for name in FUNCTIONS},
-        strategy=str(values["facilitator.strategy"]),
-        covers=tuple(names_in(str(values["facilitator.covers"]))),
-        host=str(values["facilitator.host"]),
-    )
-
-
-def facilitators(scenario: Scenario) -> tuple[Facilitator, ...]:
-    """The resource centre, then the others that the region or the scenario names."""
-    return (resource_centre(scenario), *scenario.facilitators)
 
 
 def staff_path(row: Facilitator, spin_up: int, months: int) -> np.ndarray:

@@ -36,6 +36,7 @@ def pages() -> dict[str, str]:
     flows = (
         "id",
         "name",
+        "kind",
         "unit",
         "commodity",
         "donors",

@@ -159,7 +159,9 @@ def effect(
 
 @app.command("list")
 def list_what(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="regions, parameters, byproducts, rules or indicators.")],
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="regions, parameters, byproducts, rules, interventions or indicators.")
+    ],
     as_json: Json = False,
 ) -> None:
     """What there is to choose from."""

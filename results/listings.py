@@ -54,6 +54,30 @@ def rules() -> list[Row]:
     return [{"name": rule.name, "meaning": rule.meaning} for rule in RULES.values()]
 
 
+def interventions() -> list[Row]:
+    """Dated policies besides the resource centre: what each does, who pays it, the parameters that set it."""
+    from abm.interventions import INTERVENTIONS
+    from abm.parameters import PARAMETERS
+
+    rows = []
+    for one in INTERVENTIONS.values():
+        level = one.level
+        rows.append(
+            {
+                "name": one.name,
+                "level": level.name,
+                "unit": level.unit,
+                "low": level.low,
+                "high": level.high,
+                "payer": one.payer,
+                "indicator": one.flow or "public_cost",
+                "meaning": one.meaning,
+                "parameters": [row.name for row in PARAMETERS if row.name.startswith(f"interventions.{one.name}.")],
+            }
+        )
+    return rows
+
+
 def indicators() -> list[Row]:
     """What is observed each month."""
     from abm.observe import INDICATORS
@@ -66,6 +90,7 @@ LISTINGS: dict[str, Callable[[], list[Row]]] = {
     "parameters": parameters,
     "byproducts": byproducts,
     "rules": rules,
+    "interventions": interventions,
     "indicators": indicators,
 }
 

@@ -26,6 +26,7 @@ RESTLESS = {  # exchanges that start, end and start again, some within a month
     "appraisal.interval": 1,
     "prices.volatility": 3.0,
     "run.spin_up": 5,
+    "turnover.exit": 0.05,
 }
 CASES = {"plain": ({}, 1), "restless": (RESTLESS, 2), "settled": (RESTLESS | {"turnover.exit": 0.0}, 2)}
 
