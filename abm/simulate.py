@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -199,6 +199,61 @@ def _network(world: World, state: State, names: dict[int, str]) -> Network:
     )
 
 
+@dataclass
+class Run:
+    """One replicate under way: what is fixed, what changes, and the rows observed so far."""
+
+    scenario: Scenario
+    seed: int
+    p: np.void
+    rule: Any
+    names: dict[int, str]
+    world: World
+    state: State
+    rows: Rows
+    month: int  # months done since month 0; below 0 during the spin-up
+
+    def advance(self, count: int) -> None:
+        """Do `count` more months; raises ValueError if the scenario has not as many left."""
+        if self.month + count > self.scenario.months:
+            raise ValueError(f"{self.month} of {self.scenario.months} months are done, there are not {count} more")
+        first = self.world.spin_up + self.month
+        months(first, first + count, self.p, self.world, self.state, self.rule, self.rows)
+        self.month += count
+
+    def branch(self, arm: Scenario) -> Run:
+        """A run of `arm` from this state on, with parameters, levers and rows of its own."""
+        world = self.world._replace(levers=lever_paths(arm))
+        p, state, rows = record(dict(arm.values)), self.state.copy(), _rows(arm)
+        return Run(arm, self.seed, p, self.rule, self.names, world, state, rows, self.month)
+
+    def trajectory(self) -> Trajectory:
+        """What was observed so far, and the network of now."""
+        values = _table(self.rows)[: max(self.month, 0)]
+        network = _network(self.world, self.state, self.names)
+        return Trajectory(self.scenario.name, self.seed, column_names(self.scenario), values, network)
+
+
+def spun_up(scenario: Scenario, seed: int) -> Run:
+    """A run at month 0: the spin-up is done and its account closed."""
+    world, names = build(scenario, seed)
+    p, rule = record(dict(scenario.values)), compiled(str(scenario.values["appraisal.rule"]))
+    state = initial_state(p, world)
+    run = Run(scenario, seed, p, rule, names, world, state, _rows(scenario), -world.spin_up)
+    run.advance(world.spin_up)
+    state.account[:] = np.zeros(1, ACCOUNT)
+    return run
+
+
+def _rows(scenario: Scenario) -> Rows:
+    return empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
+
+
+def _table(rows: Rows) -> np.ndarray:
+    indicators = rows.indicators.view("f8").reshape(len(rows.indicators), len(INDICATORS))
+    return np.concatenate((indicators, rows.groups), axis=1)
+
+
 def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
     """One trajectory an arm, all branching from one spin-up of one population.
 
@@ -213,26 +268,13 @@ def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
             raise ValueError(
                 f"arms share a spin-up only in one region and length, differing in {CENTRE_PREFIX}* alone: {differing}"
             )
-    world, names = build(first, seed)
-    rule = compiled(str(first.values["appraisal.rule"]))
-    columns = column_names(first)
-    p = record(dict(first.values))
-    branch = initial_state(p, world)
-    spin_up, total = world.spin_up, len(world.levers)
-    months(0, spin_up, p, world, branch, rule, empty_rows(0, len(columns) - len(INDICATORS)))
-    branch.account[:] = np.zeros(1, ACCOUNT)
+    start = spun_up(first, seed)
     trajectories = []
     for arm in arms:
-        state, rows = branch.copy(), empty_rows(arm.months, len(columns) - len(INDICATORS))
-        own = world._replace(levers=lever_paths(arm))
-        months(spin_up, total, record(dict(arm.values)), own, state, rule, rows)
-        trajectories.append(Trajectory(arm.name, seed, columns, _table(rows), _network(world, state, names)))
+        run = start.branch(arm)
+        run.advance(arm.months)
+        trajectories.append(run.trajectory())
     return trajectories
-
-
-def _table(rows: Rows) -> np.ndarray:
-    indicators = rows.indicators.view("f8").reshape(len(rows.indicators), len(INDICATORS))
-    return np.concatenate((indicators, rows.groups), axis=1)
 
 
 def simulate(scenario: Scenario, seed: int) -> Trajectory:
