@@ -216,7 +216,9 @@ class Run:
     def advance(self, count: int) -> None:
         """Do `count` more months; raises ValueError if the scenario has not as many left."""
         if self.month + count > self.scenario.months:
-            raise ValueError(f"{self.month} of {self.scenario.months} months are done, there are not {count} more")
+            raise ValueError(
+                f"{self.scenario.name}: {self.month} of {self.scenario.months} months are done, no {count} more"
+            )
         first = self.world.spin_up + self.month
         months(first, first + count, self.p, self.world, self.state, self.rule, self.rows)
         self.month += count
