@@ -192,7 +192,8 @@ def under(world: World, scenario: Scenario, p: np.void) -> World:
 def places(scenario: Scenario) -> int:
     """Most cases that one facilitator can carry at a time, and one more."""
     who, rates = facilitation(scenario), record(dict(scenario.values))["facilitator"]
-    work = who.staff.max(axis=0) * who.centres["leadership"] * (1.0 + rates["support_gain"])
+    supported = (1.0 + rates["support_gain"]) ** who.supports.sum(axis=0)
+    work = who.staff.max(axis=0) * who.centres["leadership"] * supported
     return math.ceil(work.max() * rates["cases"]) + 1
 
 
@@ -203,7 +204,7 @@ def start(p, world, state):
         state.towns[m].maturity = world.maturity[m]
         state.towns[m].threshold = exponential(world.seed, chance.MATURITY, world.town_keys[m], 0)
     for i in range(state.persons.size):
-        settle(i, 0, p, world, state)
+        settle(i, -1, p, world, state)
         next_turn(i, world, state)
         if world.participants[i].potential:
             state.persons[i].aware = False
