@@ -6,6 +6,7 @@ A row is added by adding it to the TOML file; nothing else needs to know. Kernel
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -155,8 +156,14 @@ class Catalogue:
         return {row.id: index for index, row in enumerate(self.sectors)}[sector]
 
 
+def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """'; did you mean X?' for a misspelt name, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 class DataError(ValueError):
-    """A table of `abm/data` or a user's region is wrong: one line an error."""
+    """A table of `abm/data`, a user's region or a user's rule is wrong: one line an error."""
 
     def __init__(self, errors: list[str]) -> None:
         super().__init__("\n".join(errors))

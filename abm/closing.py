@@ -43,6 +43,7 @@ def conclude(e, quantity, world, state):
         account.investment += state.deal[side].investment
         account.cofinance += state.deal[side].cofinance
         state.persons[i].agreements += 1
+        state.persons[i].refusals = 0
         count_adopter(i, 1, world, state)
     state.supply_free[fixed.supply] -= quantity
     state.demand_free[fixed.demand] -= quantity
@@ -51,7 +52,7 @@ def conclude(e, quantity, world, state):
 
 
 @mechanism
-def step(t, p, world, state, rule: Any):
+def step(t, p, world, state, rules: Any):
     """Negotiating pairs in visiting order; those whose talks end are concluded or fail."""
     for e in state.moving[: state.centre[0].moving]:
         pair = state.pairs[e]
@@ -65,7 +66,7 @@ def step(t, p, world, state, rule: Any):
         state.persons[fixed.supplier].talks -= 1
         state.persons[fixed.receiver].talks -= 1
         quantity = free_quantity(e, p, world, state)
-        if agree(e, quantity, True, p, world, state, rule):
+        if agree(e, quantity, True, p, world, state, rules):
             conclude(e, quantity, world, state)
         else:
             state.account[0].failed += 1

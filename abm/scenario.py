@@ -6,20 +6,21 @@ All that is wrong is reported at once, each with the nearest valid name.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from abm.catalogue import DataError, Region, load_region, read_toml, region_names
+from abm.catalogue import DataError, Region, load_region, nearest, read_toml, region_names
 from abm.parameters import BY_NAME, FUNCTIONS, Value
+from abm.ruleset import anchored_mix, anchored_rule, problems, read_rule_files
 
 MONTHS = 180  # default length of a run after the spin-up: 15 years
 MOST_MONTHS = 1200
 FILE_KEYS = ("region", "name", "months", "parameters")
+RULE_TEXTS = {"appraisal.rule": anchored_rule, "appraisal.mix": anchored_mix}  # may name files
 
 
 class ScenarioError(ValueError):
@@ -32,13 +33,17 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True)
 class Scenario:
-    """A region, the full set of parameter values, and the months after the spin-up."""
+    """A region, the full set of parameter values, and the months after the spin-up.
+
+    `rule_files` are the user's rule files that the values name, path and content as they were when it was loaded.
+    """
 
     name: str
     region_name: str
     region: Region
     values: Mapping[str, Value]
     months: int = MONTHS
+    rule_files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     def with_values(self, changes: Mapping[str, Value]) -> Scenario:
         """The same scenario with other values; raises ScenarioError."""
@@ -46,20 +51,17 @@ class Scenario:
         values = dict(self.values)
         _lay(values, changes, "scenario", errors)
         _check_whole(values, errors)
+        files = self.rule_files
+        if any(name in changes for name in RULE_TEXTS):
+            files = _check_rules(values, errors)
         if errors:
             raise ScenarioError(errors)
-        return replace(self, values=MappingProxyType(values))
+        return replace(self, values=MappingProxyType(values), rule_files=files)
 
     @property
     def spin_up_months(self) -> int:
         """Months simulated before month 0."""
         return 12 * int(self.values["run.spin_up"])
-
-
-def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """'; did you mean X?' for a misspelt name, or nothing."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -70,8 +72,10 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
-def _lay(values: dict[str, Value], changes: Mapping[str, Any], where: str, errors: list[str]) -> None:
-    """Put `changes` over `values`, noting what is wrong with them."""
+def _lay(
+    values: dict[str, Value], changes: Mapping[str, Any], where: str, errors: list[str], folder: Path = Path()
+) -> None:
+    """Put `changes` over `values`, noting what is wrong with them; relative paths in them start at `folder`."""
     for name, value in changes.items():
         parameter = BY_NAME.get(name)
         if parameter is None:
@@ -80,6 +84,8 @@ def _lay(values: dict[str, Value], changes: Mapping[str, Any], where: str, error
             errors.append(f"{where}: {name}: {problem}{nearest(str(value), parameter.choices)}")
         else:
             values[name] = type(parameter.default)(value)
+            if name in RULE_TEXTS:
+                values[name] = RULE_TEXTS[name](str(value), folder)
 
 
 def _check_whole(values: Mapping[str, Value], errors: list[str]) -> None:
@@ -89,6 +95,18 @@ def _check_whole(values: Mapping[str, Value], errors: list[str]) -> None:
         errors.append(f"facilitator.shares.*: the {len(FUNCTIONS)} shares sum to {shares:g}, they must sum to 1")
     if values["facilitator.stop"] <= values["facilitator.start"]:  # type: ignore[operator]
         errors.append("facilitator.stop: must be after facilitator.start")
+    if not any(float(values[f"appraisal.weight_{part}"]) for part in ("attitude", "norm", "control")):
+        errors.append("appraisal.weight_*: one of the three weights must be above 0")
+
+
+def _check_rules(values: Mapping[str, Value], errors: list[str]) -> tuple[tuple[str, bytes], ...]:
+    """Who follows which rule, and the user's rule files, read and compiled."""
+    errors += (found := problems(values))
+    try:
+        return () if found else read_rule_files(values)
+    except DataError as error:
+        errors += error.errors
+        return ()
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Value]:
@@ -159,13 +177,15 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
     errors: list[str] = []
     values: dict[str, Value] = {parameter.name: parameter.default for parameter in BY_NAME.values()}
     _lay(values, dict(_flatten(region.parameters)), f"region {region_name}", errors)
-    _lay(values, dict(_flatten(content.get("parameters", {}))), text, errors)
+    _lay(values, dict(_flatten(content.get("parameters", {}))), text, errors, Path(text).parent)
     _lay(values, overrides, "--set", errors)
     length = months if months is not None else content.get("months", MONTHS)
     if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= MOST_MONTHS:
         errors.append(f"months: {length!r} is not a whole number from 1 to {MOST_MONTHS}")
+    files: tuple[tuple[str, bytes], ...] = ()
     if not errors:
         _check_whole(values, errors)
+        files = _check_rules(values, errors)
     if errors:
         raise ScenarioError(errors)
-    return Scenario(name, region_name, region, MappingProxyType(values), length)
+    return Scenario(name, region_name, region, MappingProxyType(values), length, files)

@@ -21,7 +21,8 @@ from abm.opportunities import enumerate_opportunities
 from abm.parameters import record
 from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import annuity, deviations, discount_rates, levels, processes, unit_values
-from abm.rules import PROSPECT, compiled
+from abm.rules import PROSPECT
+from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.state import (
     ACCOUNT,
@@ -214,18 +215,18 @@ def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
                 f"arms share a spin-up only in one region and length, differing in {CENTRE_PREFIX}* alone: {differing}"
             )
     world, names = build(first, seed)
-    rule = compiled(str(first.values["appraisal.rule"]))
+    rules = slots(first.values, first.rule_files)
     columns = column_names(first)
     p = record(dict(first.values))
     branch = initial_state(p, world)
     spin_up, total = world.spin_up, len(world.levers)
-    months(0, spin_up, p, world, branch, rule, empty_rows(0, len(columns) - len(INDICATORS)))
+    months(0, spin_up, p, world, branch, rules, empty_rows(0, len(columns) - len(INDICATORS)))
     branch.account[:] = np.zeros(1, ACCOUNT)
     trajectories = []
     for arm in arms:
         state, rows = branch.copy(), empty_rows(arm.months, len(columns) - len(INDICATORS))
         own = world._replace(levers=lever_paths(arm))
-        months(spin_up, total, record(dict(arm.values)), own, state, rule, rows)
+        months(spin_up, total, record(dict(arm.values)), own, state, rules, rows)
         trajectories.append(Trajectory(arm.name, seed, columns, _table(rows), _network(world, state, names)))
     return trajectories
 

@@ -36,6 +36,7 @@ PERSON = np.dtype(
         ("agreements", "i4"),
         ("talks", "i4"),
         ("live", "i4"),
+        ("refusals", "i4"),  # own noes since the last agreement
         ("aware", "?"),
         ("registered", "?"),
     ],
