@@ -51,7 +51,7 @@ def _module(path: str, content: bytes) -> ModuleType:
     module.__file__ = path
     sys.modules[module.__name__] = module  # as an import would: a dataclass in the file looks itself up there
     try:
-        exec(compile(content, path, "exec"), module.__dict__)
+        exec(compile(content, path, "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         raise DataError([f"{path}: does not load: {type(error).__name__}: {error}"]) from None
@@ -69,9 +69,10 @@ def function(reference: str, content: bytes) -> FunctionType:
     found = getattr(known[name], "py_func", known[name])  # the plain one under numba.njit
     if not isinstance(found, FunctionType):
         raise DataError([f"{path}: {name} is not a plain function"])
-    arguments = inspect.signature(found).parameters
-    if len(arguments) != 1:
-        raise DataError([f"{path}: {name} takes {len(arguments)} arguments, a rule takes one: prospect"])
+    arguments = inspect.signature(found).parameters.values()
+    if len(arguments) != 1 or any(one.kind != one.POSITIONAL_OR_KEYWORD for one in arguments):
+        taken = ", ".join(map(str, arguments)) or "none"
+        raise DataError([f"{path}: {name} takes {len(arguments)} arguments ({taken}), a rule takes one: prospect"])
     return found
 
 
@@ -85,7 +86,7 @@ def compiled_file(reference: str, content: bytes) -> Any:
     except Exception as error:  # whatever a compiler stumbles over in a user's text
         raise DataError([f"{where} does not compile: {_reason(error)}"]) from None
     if not isinstance(returned, numba.types.Boolean):
-        raise DataError([f"{where} returns {returned}, a rule returns True or False on every path"])
+        raise DataError([f"{where} returns {str(returned)[:40]}, a rule returns True or False on every path"])
     return numba.cfunc(SIGNATURE, error_model="numpy")(plain)
 
 
@@ -98,6 +99,8 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith(SIGNS_OFF)] or [type(error).__name__]
     said = " ".join(lines[:2]) if lines[0].endswith("signature:") else lines[0]
+    if "<class 'function'>" in said:
+        said += "; decorate what a rule calls with numba.njit"
     number = _first(r'File "[^"]*", line (\d+)', text)
     return f"{said} (line {number})" if number else said
 

@@ -37,6 +37,7 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     words = [word.replace("ostergotland", "tiny") for word in shlex.split(command)[1:]]
     if words[0] != "list":
         words += ["--replicates", "4", "--months", "24"]
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     code = [sys.executable, "-c", "from kretslopp.cli import main; main()", *words]
     call = subprocess.run(code, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert call.returncode == 0, call.stderr
@@ -48,6 +49,11 @@ def test_python_example_of_the_package_runs() -> None:
     assert blocks
     for block in blocks:
         exec(compile(block.replace("ostergotland", "tiny").replace("=100", "=4"), "README", "exec"), {})
+
+
+def test_example_of_a_rule_is_the_file() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "user-rules.md").read_text(encoding="utf-8"), re.S)
+    assert block == (ROOT / "docs" / "examples" / "prospect_theory.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
