@@ -44,6 +44,7 @@ PERSON = np.dtype(
         ("aware_since", "i4"),
         ("visited", "u4"),  # facilitators that have registered it, one bit each
         ("present", "?"),
+        ("refusals", "i4"),  # own noes since the last agreement
         ("aware", "?"),
         ("registered", "?"),
     ],
