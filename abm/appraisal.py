@@ -14,7 +14,7 @@ from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.learning import start_level
-from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, move
+from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, adopters_around, move
 from abm.worth import enforcement, friction, net_saving, premium, transaction_cost, unpriced_margin, value_share
 
 
@@ -37,8 +37,7 @@ def certainty_equivalent(value, doubt, fixed, p):
 def stand(i, prospect, p, world, state):
     """Fill in the prospect with how party `i` stands: what it wants, sees around it, is able to, and settles for."""
     person, fixed, rates = state.persons[i], world.participants[i], p.appraisal
-    near = state.towns[fixed.municipality].adopters / world.members[fixed.municipality]
-    like = state.adopters_of_sector[fixed.sector] / world.sector_members[fixed.sector]
+    near, like = adopters_around(i, world, state)
     weights = rates.weight_attitude + rates.weight_norm + rates.weight_control
     prospect.attitude = start_level(rates.attitude, p.population.trait_spread, fixed.trait_attitude)
     prospect.peers = 0.5 * (near + like)

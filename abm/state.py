@@ -277,6 +277,14 @@ def count_member(i, change, world, state):
 
 
 @mechanism
+def adopters_around(i, world, state):
+    """Shares of adopters among those present in the municipality and in the sector of participant `i`."""
+    fixed = world.participants[i]
+    town = state.towns[fixed.municipality]
+    return town.adopters / town.members, state.adopters_of_sector[fixed.sector] / state.members_of_sector[fixed.sector]
+
+
+@mechanism
 def other(e, i, world):
     """The party of pair `e` that is not `i`."""
     pair = world.pairs[e]

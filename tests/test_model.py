@@ -108,7 +108,7 @@ def test_kinds_of_agents(model: SymbiosisModel) -> None:
 
 
 def test_agents_show_what_the_indicators_say(model: SymbiosisModel) -> None:
-    participants = model.agents.select(lambda agent: agent.present, agent_type=ParticipantAgent)
+    participants = model.agents.select(agent_type=ParticipantAgent).select(lambda agent: agent.present)
     for indicator, attribute in (("adoption", "adopter"), ("aware", "aware"), ("social_capital", "social_capital")):
         assert participants.agg(attribute, np.mean) == pytest.approx(model.indicator(indicator))
     assert participants.agg("exchanges", sum) == 2 * model.indicator("exchanges")
