@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from abm.model import SymbiosisModel
     from abm.scenario import Scenario, ScenarioError, load_scenario
-    from abm.simulate import Trajectory, simulate
+    from abm.simulate import Trajectory, simulate, simulate_arms
     from experiments.effect import PairedEffect, paired_effect
 
 _HOME = {
@@ -26,6 +26,7 @@ _HOME = {
     "load_scenario": "abm.scenario",
     "Trajectory": "abm.simulate",
     "simulate": "abm.simulate",
+    "simulate_arms": "abm.simulate",
     "PairedEffect": "experiments.effect",
     "paired_effect": "experiments.effect",
 }
@@ -39,6 +40,7 @@ __all__ = [
     "load_scenario",
     "paired_effect",
     "simulate",
+    "simulate_arms",
 ]
 
 

@@ -15,7 +15,7 @@ from abm.staffing import coverages, staff_path
 from experiments.runner import replicate_seeds, run_all
 from tests.conftest import horizon, runs, t_value
 
-NODES = Path(__file__).parent / "scenarios" / "nodes.toml"
+NODES = Path(__file__).resolve().parent.parent / "docs" / "examples" / "nodes.toml"
 BROKER: dict[str, Value] = {f"facilitator.shares.{name}": float(name == "brokerage") for name in FUNCTIONS}
 LEADER: dict[str, Value] = {f"facilitator.shares.{name}": float(name == "leadership") for name in FUNCTIONS}
 
