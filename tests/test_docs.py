@@ -39,7 +39,7 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     words = [word.replace("ostergotland", "tiny") for word in shlex.split(command)[1:]]
     words = [str(ROOT / word) if word.startswith("docs/") else word for word in words]
     if words[0] != "list":
-        words += ["--replicates", "4", "--months", "24"]
+        words += ["--replicates", "4", "--months", "130"]
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     code = [sys.executable, "-c", "from kretslopp.cli import main; main()", *words]
     call = subprocess.run(code, capture_output=True, text=True, check=False, cwd=tmp_path)
