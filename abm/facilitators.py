@@ -82,7 +82,7 @@ def interest(f, i, world, state):
     """Rank of participant `i` in the eyes of facilitator `f`; 0: nothing to exchange."""
     seen = world.potential[f, i]
     if world.centres[f].strategy == FIRST_COME and seen > 0.0:
-        return 1.0 / (1.0 + state.persons[i].aware_since)
+        return 1.0 / (2.0 + state.persons[i].aware_since)
     return seen
 
 
@@ -210,12 +210,12 @@ def _best_case(f, p, world, state):
 
 
 @mechanism
-def carry(f, e, capacity, state):
-    """Facilitator `f`, which has time for `capacity` cases, carries one more; a second carrier adds nothing."""
+def carry(f, e, most, state):
+    """Facilitator `f`, which has time for `most` cases, carries one more; a second carrier adds nothing."""
     centre, case = state.centres[f], state.pairs[e]
     state.cases[f, centre.cases] = e
     case.carriers |= 1 << f
-    case.support = max(case.support, min(capacity - centre.cases, 1.0))
+    case.support = max(case.support, min(most - centre.cases, 1.0))
     centre.cases += 1
 
 
@@ -229,24 +229,32 @@ def lay_down_cases(state):
 
 
 @mechanism
-def carry_cases(f, t, p, world, state):
-    """Process leadership: keep running cases, oldest first, and take the first-ranked new ones while there is time.
+def capacity(f, p, world, state):
+    """Cases that facilitator `f` has time for; the last may be a fraction of one, with that fraction of the support."""
+    return p.facilitator.cases * world.centres[f].leadership * state.centres[f].work
 
-    A new case is looked at at once. The last place may be a fraction of one: that case gets a fraction of the support.
-    """
-    centre = state.centres[f]
-    capacity = p.facilitator.cases * world.centres[f].leadership * centre.work
+
+@mechanism
+def keep_cases(f, p, world, state):
+    """Process leadership: keep running cases, oldest first, while there is time and they are worth it."""
+    centre, most = state.centres[f], capacity(f, p, world, state)
     before = centre.cases
     centre.cases = 0
     for n in range(before):
         e = state.cases[f, n]
-        if centre.cases < capacity and is_worth_carrying(e, p, world, state):
-            carry(f, e, capacity, state)
-    while centre.cases < capacity:
+        if centre.cases < most and is_worth_carrying(e, p, world, state):
+            carry(f, e, most, state)
+
+
+@mechanism
+def take_cases(f, t, p, world, state):
+    """Process leadership: take the first-ranked new cases while there is time; each is looked at at once."""
+    centre, most = state.centres[f], capacity(f, p, world, state)
+    while centre.cases < most:
         e = _best_case(f, p, world, state)
         if e < 0:
             break
-        carry(f, e, capacity, state)
+        carry(f, e, most, state)
         state.pairs[e].look = t
 
 
@@ -261,4 +269,6 @@ def step(t, p, world, state):
         register(f, t, p, world, state)
     lay_down_cases(state)
     for f in range(state.centres.size):
-        carry_cases(f, t, p, world, state)
+        keep_cases(f, p, world, state)
+    for f in range(state.centres.size):
+        take_cases(f, t, p, world, state)

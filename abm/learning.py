@@ -98,6 +98,7 @@ def step(t, p, world, state):
         events = events_now(person, fixed.key, world.seed, town.event)
         if not person.aware and grow_aware(i, trainings, events, p.learning, world, state):
             become_aware(i, t - 1, world, state)
+            person.aware_since = t
         learn(person, fixed, trainings, events, p)
         if person.aware:
             person.search += (rates.finds * (1.0 + rates.social_gain * person.social) + marketplace) / 12.0

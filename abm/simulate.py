@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +18,7 @@ from abm.interventions import lever_paths
 from abm.month import months
 from abm.observe import INDICATORS, Rows, empty_rows, group_names
 from abm.opportunities import Opportunities, enumerate_opportunities
-from abm.parameters import record
+from abm.parameters import BY_NAME, record
 from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import MARKET, annuity, deviations, discount_rates, guarantee, markets, processes, unit_values
 from abm.rules import PROSPECT, compiled
@@ -48,9 +48,13 @@ from abm.turnover import next_turn, settle
 if TYPE_CHECKING:
     import pandas as pd
 
-Advance = Callable[..., Any]  # as month.months: may look at the state between months, not change it
 FROM_MONTH_0 = ("facilitator.", "interventions.")  # what acts from month 0 on only: arms may differ in these
 COVERED = "facilitator.covers"
+RATES = "facilitator."  # what one person does a year, except for what describes the resource centre alone
+OF_THE_CENTRE = {name for name in BY_NAME if name.startswith(("facilitator.shares.", "facilitator.funding."))} | {
+    f"facilitator.{name}"
+    for name in ("fte", "start", "stop", "staff_path", "strategy", "host", "project_end", "review_threshold")
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
     world = World(
         seed=key,
         spin_up=scenario.spin_up_months,
-        fastest_search=fastest_search(p, levers),
+        fastest_search=fastest_search(scenario),
         participants=people,
         supplies=population.supplies,
         demands=population.demands,
@@ -163,10 +167,10 @@ def draw_market(scenario: Scenario, p: np.void, key: np.uint64, floors: np.ndarr
     return Market(process, market, values, rates, np.array([annuity(rate, horizon) for rate in rates]))
 
 
-def fastest_search(p: np.void, levers: np.ndarray) -> float:
+def fastest_search(scenario: Scenario) -> float:
     """Most that one month can add to a participant's search."""
-    own = p["discovery"]["finds"] * (1.0 + p["discovery"]["social_gain"])
-    return float((own + levers["marketplace"].max()) / 12.0)
+    values = record(dict(scenario.values))["discovery"]
+    return float((values["finds"] * (1.0 + values["social_gain"]) + lever_paths(scenario)["marketplace"].max()) / 12.0)
 
 
 def under(world: World, scenario: Scenario, p: np.void) -> World:
@@ -185,10 +189,11 @@ def under(world: World, scenario: Scenario, p: np.void) -> World:
     )
 
 
-def places(scenario: Scenario, p: np.void) -> int:
-    """Most cases that one facilitator can carry at a time."""
-    who, rates = facilitation(scenario), p["facilitator"]
-    work = who.staff.max(axis=0) * who.centres["leadership"] * (1.0 + rates["support_gain"])
+def places(scenario: Scenario) -> int:
+    """Most cases that one facilitator can carry at a time, and one more."""
+    who, rates = facilitation(scenario), record(dict(scenario.values))["facilitator"]
+    supported = (1.0 + rates["support_gain"]) ** who.supports.sum(axis=0)
+    work = who.staff.max(axis=0) * who.centres["leadership"] * supported
     return math.ceil(work.max() * rates["cases"]) + 1
 
 
@@ -199,7 +204,7 @@ def start(p, world, state):
         state.towns[m].maturity = world.maturity[m]
         state.towns[m].threshold = exponential(world.seed, chance.MATURITY, world.town_keys[m], 0)
     for i in range(state.persons.size):
-        settle(i, 0, p, world, state)
+        settle(i, -1, p, world, state)
         next_turn(i, world, state)
         if world.participants[i].potential:
             state.persons[i].aware = False
@@ -269,6 +274,63 @@ def _network(world: World, state: State, names: dict[int, str]) -> Network:
     )
 
 
+@dataclass
+class Run:
+    """One replicate under way: what is fixed, what changes, and the rows observed so far."""
+
+    scenario: Scenario
+    seed: int
+    p: np.void
+    rule: Any
+    names: dict[int, str]
+    world: World
+    state: State
+    rows: Rows
+    month: int  # months done since month 0; below 0 during the spin-up
+
+    def advance(self, count: int) -> None:
+        """Do `count` more months; raises ValueError if the scenario has not as many left."""
+        if self.month + count > self.scenario.months:
+            raise ValueError(
+                f"{self.scenario.name}: {self.month} of {self.scenario.months} months are done, no {count} more"
+            )
+        first = self.world.spin_up + self.month
+        months(first, first + count, self.p, self.world, self.state, self.rule, self.rows)
+        self.month += count
+
+    def branch(self, arm: Scenario) -> Run:
+        """A run of `arm` from this state on, with parameters, facilitators, levers and rows of its own."""
+        p, state, rows = record(dict(arm.values)), self.state.copy(), _rows(arm)
+        return Run(arm, self.seed, p, self.rule, self.names, under(self.world, arm, p), state, rows, self.month)
+
+    def trajectory(self) -> Trajectory:
+        """What was observed so far, and the network of now."""
+        values = _table(self.rows)[: max(self.month, 0)]
+        network = _network(self.world, self.state, self.names)
+        return Trajectory(self.scenario.name, self.seed, column_names(self.scenario), values, network)
+
+
+def spun_up(scenario: Scenario, seed: int, arms: Sequence[Scenario] = ()) -> Run:
+    """A run at month 0, the spin-up done and its account closed, that can branch into `arms`."""
+    world, names = build(scenario, seed)
+    p, rule = record(dict(scenario.values)), compiled(str(scenario.values["appraisal.rule"]))
+    world = world._replace(fastest_search=max(fastest_search(arm) for arm in (scenario, *arms)))
+    state = initial_state(p, world, max(places(arm) for arm in (scenario, *arms)))
+    run = Run(scenario, seed, p, rule, names, world, state, _rows(scenario), -world.spin_up)
+    run.advance(world.spin_up)
+    state.account[:] = np.zeros(1, ACCOUNT)
+    return run
+
+
+def _rows(scenario: Scenario) -> Rows:
+    return empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
+
+
+def _table(rows: Rows) -> np.ndarray:
+    indicators = rows.indicators.view("f8").reshape(len(rows.indicators), len(INDICATORS))
+    return np.concatenate((indicators, rows.groups), axis=1)
+
+
 def check_arms(arms: Sequence[Scenario]) -> None:
     """Refuse arms that cannot share a spin-up: raises ValueError."""
     first = arms[0]
@@ -282,53 +344,32 @@ def check_arms(arms: Sequence[Scenario]) -> None:
             )
 
 
-def _past(p: np.void, world: World) -> bytes:
-    """What the spin-up of an arm depends on: where other facilitators work in it, what one person does a year."""
-    if not world.staff[: world.spin_up].any():
-        return b""
-    rates = p["facilitator"].copy()
-    for name in ("fte", "start", "stop", "shares", "funding"):  # of the centre, which opens later
-        rates[name] = np.zeros((), rates.dtype[name])
-    return rates.tobytes()
+def _past(arm: Scenario) -> tuple[object, ...]:
+    """What the spin-up of an arm depends on besides what all share: what one person does, where some work in it."""
+    if all(row.start >= 0 for row in arm.facilitators):
+        return ()
+    return tuple(value for name, value in arm.values.items() if name.startswith(RATES) and name not in OF_THE_CENTRE)
 
 
-def simulate_arms(arms: Sequence[Scenario], seed: int, advance: Advance = months) -> list[Trajectory]:
+def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
     """One trajectory an arm, all branching from one spin-up of one population.
 
     The arms may differ in what acts from month 0 on only: the centre (`facilitator.*`, except whom it covers) and
     `interventions.*`; raises ValueError otherwise. An arm's trajectory does not depend on which others are asked for.
-    `advance` runs the months after the branch.
     """
     check_arms(arms)
-    first = arms[0]
-    records = [record(dict(arm.values)) for arm in arms]
-    world, names = build(first, seed)
-    worlds = [under(world, arm, p) for arm, p in zip(arms, records, strict=True)]
-    fastest = max(fastest_search(p, own.levers) for own, p in zip(worlds, records, strict=True))
-    rule = compiled(str(first.values["appraisal.rule"]))
-    columns = column_names(first)
-    groups = len(columns) - len(INDICATORS)
-    room = max(places(arm, p) for arm, p in zip(arms, records, strict=True))
-    spin_up, total = world.spin_up, len(world.levers)
-    branches: dict[bytes, State] = {}
+    pasts: dict[tuple[object, ...], Run] = {}
     trajectories = []
-    for arm, p, own in zip(arms, records, worlds, strict=True):
-        own, past, rows = own._replace(fastest_search=fastest), _past(p, own), empty_rows(arm.months, groups)
-        if past not in branches:
-            branches[past] = initial_state(p, own, room)
-            months(0, spin_up, p, own, branches[past], rule, empty_rows(0, groups))
-            branches[past].account[:] = np.zeros(1, ACCOUNT)
-        state = branches[past].copy()
-        advance(spin_up, total, p, own, state, rule, rows)
-        trajectories.append(Trajectory(arm.name, seed, columns, _table(rows), _network(own, state, names)))
+    for arm in arms:
+        past = _past(arm)
+        if past not in pasts:
+            pasts[past] = spun_up(arm, seed, arms)
+        run = pasts[past].branch(arm)
+        run.advance(arm.months)
+        trajectories.append(run.trajectory())
     return trajectories
 
 
-def _table(rows: Rows) -> np.ndarray:
-    indicators = rows.indicators.view("f8").reshape(len(rows.indicators), len(INDICATORS))
-    return np.concatenate((indicators, rows.groups), axis=1)
-
-
-def simulate(scenario: Scenario, seed: int, advance: Advance = months) -> Trajectory:
+def simulate(scenario: Scenario, seed: int) -> Trajectory:
     """One run: spin-up without the centre, then `scenario.months` months. Pure: same arguments, same bits."""
-    return simulate_arms([scenario], seed, advance)[0]
+    return simulate_arms([scenario], seed)[0]

@@ -152,7 +152,9 @@ def decide_cofunding(f, t, p, world, state):
 
 @mechanism
 def review(f, t, p, world, state):
-    """Funders close a facilitator whose benefit has not grown enough for its yearly cost."""
+    """Funders close a facilitator whose benefit has not grown enough for its yearly cost; without a threshold, never."""
+    if world.centres[f].threshold == 0.0:
+        return
     total = 0.0
     for m in range(state.towns.size):
         if world.covers[f, m]:

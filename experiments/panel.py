@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +17,9 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
 from abm.catalogue import catalogue
-from abm.month import months
 from abm.scenario import Scenario, ScenarioError, nearest
-from abm.state import ACTIVE, State, World
+from abm.simulate import Run, Trajectory
+from abm.state import ACTIVE, State
 from experiments.store import whole
 
 PARTICIPANTS, EXCHANGES = PANELS = ("participants", "exchanges")
@@ -60,19 +59,20 @@ class Recorder:
         self.kept: list[tuple[int, np.ndarray]] = []  # month, persons
         self.lives: list[tuple[np.ndarray, np.ndarray]] = []  # number and state of pairs whose exchange is over, or not
 
-    def advance(self, first: int, last: int, p: Any, world: World, state: State, rule: Any, rows: Any) -> None:
-        """As `months`, looking on."""
-        self.world = world
+    def follow(self, run: Run) -> Trajectory:
+        """Do all months of a run that is at month 0, looking on."""
+        self.world, state = run.world, run.state
         if not self.panels:
-            months(first, last, p, world, state, rule, rows)
-            return
-        for t in range(first, last):
-            months(t, t + 1, p, world, state, rule, rows)
-            month = t - world.spin_up + 1
-            if month % self.every == 0:
-                self.kept.append((month, state.persons[list(MONTHLY)].copy()))
-            self._keep(np.flatnonzero(state.pairs["ended_at"] == t), state)
+            run.advance(run.scenario.months)
+            return run.trajectory()
+        while run.month < run.scenario.months:
+            run.advance(1)
+            if run.month % self.every == 0:
+                self.kept.append((run.month, state.persons[list(MONTHLY)].copy()))
+            done = run.world.spin_up + run.month - 1
+            self._keep(np.flatnonzero(state.pairs["ended_at"] == done), state)
         self._keep(np.flatnonzero(state.pairs["stage"] == ACTIVE), state)
+        return run.trajectory()
 
     def _keep(self, numbers: np.ndarray, state: State) -> None:
         if numbers.size:

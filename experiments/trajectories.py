@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from abm.scenario import Scenario
-from abm.simulate import Trajectory, simulate
+from abm.simulate import Trajectory, spun_up
 from experiments.panel import Recorder, panel_files
 from experiments.runner import Progress, replicate_seeds, run_all
 from experiments.store import manifest, write_json, write_parquet
@@ -45,7 +45,7 @@ def write_trajectories(
 
         def run(one: int) -> Trajectory:
             recorder = Recorder(panels, every)
-            trajectory = simulate(scenario, one, recorder.advance)
+            trajectory = recorder.follow(spun_up(scenario, one))
             files.put(number[one], recorder.tables(number[one], scenario, trajectory.network.names))
             return trajectory
 

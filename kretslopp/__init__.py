@@ -14,11 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from abm.model import SymbiosisModel
     from abm.scenario import Scenario, ScenarioError, load_scenario
     from abm.simulate import Trajectory, simulate
     from experiments.effect import PairedEffect, paired_effect
 
 _HOME = {
+    "SymbiosisModel": "abm.model",
     "Scenario": "abm.scenario",
     "ScenarioError": "abm.scenario",
     "load_scenario": "abm.scenario",
@@ -32,6 +34,7 @@ __all__ = [
     "PairedEffect",
     "Scenario",
     "ScenarioError",
+    "SymbiosisModel",
     "Trajectory",
     "load_scenario",
     "paired_effect",

@@ -76,14 +76,18 @@ class Study:
     @property
     def opening(self) -> int | None:
         """Month in which the centre opens, or None if it does not within the run."""
-        start = int(self.scenario.values["facilitator.start"])
-        return start if self.fte > 0 and start < self.scenario.months else None
+        staffed = self._staffed()
+        return int(staffed[0]) if staffed.size else None
 
     @property
     def closing(self) -> int | None:
         """Month in which the centre closes, or None if it does not within the run."""
-        stop = int(self.scenario.values["facilitator.stop"])
-        return stop if self.opening is not None and stop < self.scenario.months else None
+        staffed = self._staffed()
+        return int(staffed[-1]) + 1 if staffed.size and staffed[-1] + 1 < self.scenario.months else None
+
+    def _staffed(self) -> np.ndarray:
+        """Months with staff planned at the centre."""
+        return np.flatnonzero(staff_path(resource_centre(self.scenario.values), 0, self.scenario.months))
 
     @property
     def basis(self) -> str:

@@ -96,7 +96,7 @@ def dose_rows(study: Study) -> list[dict[str, str]]:
             "FTE": f"{fte:g}",
             "living exchanges": change(effect["exchanges"]),
             "participants in an exchange": change(effect["adoption"]),
-            "public cost, MSEK": number(effect["public_cost"].mean),
+            "public cost, MSEK": number(effect["public_outlay"].mean),
             "marginal cost, SEK/t CO2e": ratio_cell(effect.marginal_cost),
         }
         for fte, effect in study.doses.items()

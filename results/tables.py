@@ -22,7 +22,8 @@ HEADLINES = (
     ("carbon", "Emissions avoided in all"),
     ("saving_rate", "Private saving a year"),
     ("transaction_cost", "Transaction cost paid in all"),
-    ("public_cost", "Public cost in all"),
+    ("public_cost", "Staff and administration in all"),
+    ("public_outlay", "Public money spent in all"),
 )
 
 

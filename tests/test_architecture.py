@@ -52,6 +52,14 @@ def test_what_is_not_a_kernel_is_typed(file: Path) -> None:
                 assert all(one.annotation is not None for one in arguments), node.name
 
 
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_mesa_stays_in_its_module(file: Path) -> None:
+    """Only abm/model.py imports Mesa, and no other part of the model imports abm/model.py."""
+    face = file == ROOT / "abm" / "model.py"
+    assert ("mesa" in _imported(file)) == face
+    assert face or file.parent.name != "abm" or "abm.model" not in file.read_text(encoding="utf-8")
+
+
 def _modules_after(statement: str) -> tuple[set[str], str]:
     code = f"import sys; {statement}; print(*sorted(name for name in sys.modules if '.' not in name))"
     call = subprocess.run(

@@ -58,7 +58,7 @@ def _states(scenario: Scenario, seed: int) -> Iterator[tuple[World, State]]:
     """The state every half year."""
     world, _ = build(scenario, seed)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, places(scenario, p))
+    state = initial_state(p, world, places(scenario))
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
     for first in range(0, len(world.levers), 6):
         last = min(first + 6, len(world.levers))

@@ -72,7 +72,7 @@ def dense_months(first, last, p, world, state, rule: Any, rows):
 def _run(step: Any, scenario: Scenario, seed: int) -> tuple[np.ndarray, np.ndarray, State]:
     world, _ = build(scenario, seed)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, places(scenario, p))
+    state = initial_state(p, world, places(scenario))
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
     step(0, len(world.levers), p, world, state, compiled("real_option"), rows)
     return rows.indicators, rows.groups, state
@@ -104,7 +104,7 @@ def test_calendar_holds_each_latent_or_resting_pair_once(region: Scenario) -> No
     scenario = region.with_values({})
     world, _ = build(scenario, 5)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, places(scenario, p))
+    state = initial_state(p, world, places(scenario))
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
     half = len(world.levers) // 2
     months(0, half, p, world, state, compiled("real_option"), rows)

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "MODEL.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,6 +51,15 @@ def test_python_example_of_the_package_runs() -> None:
     assert blocks
     for block in blocks:
         exec(compile(block.replace("ostergotland", "tiny").replace("=100", "=4"), "README", "exec"), {})
+
+
+@pytest.mark.slow
+def test_notebook_runs() -> None:
+    notebook = nbformat.read(ROOT / "docs" / "mesa.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code), "clear the outputs"
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}}).execute()
+    assert any(cell.outputs for cell in code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

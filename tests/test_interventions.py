@@ -77,7 +77,7 @@ def test_payers_and_flows_follow_the_registry(region: Scenario) -> None:
 
 
 def test_a_tax_is_a_transfer(region: Scenario) -> None:
-    """What parties no longer pay and what is still collected sum to the tax on all there is: nothing is made or lost."""
+    """What parties no longer pay and what is still collected sum to the tax on all there is."""
     price = 300.0
     changes: dict[str, Value] = {
         "turnover.exit": 0.0,

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from abm.scenario import Scenario, ScenarioError
-from abm.simulate import Trajectory, simulate
+from abm.simulate import Trajectory, simulate, spun_up
 from experiments.panel import PANELS, Recorder, panel_files, parse_panels
 from experiments.trajectories import write_trajectories
 
@@ -33,7 +33,7 @@ CASES = {"plain": ({}, 1), "restless": (RESTLESS, 2), "settled": (RESTLESS | {"t
 
 def _recorded(scenario: Scenario, seed: int, every: int = 1) -> tuple[Trajectory, dict[str, pd.DataFrame]]:
     recorder = Recorder(PANELS, every)
-    trajectory = simulate(scenario, seed, recorder.advance)
+    trajectory = recorder.follow(spun_up(scenario, seed))
     return trajectory, recorder.tables(0, scenario, trajectory.network.names)
 
 

@@ -162,8 +162,8 @@ def test_no_centre_leaves_the_functions_out_and_says_why(made, tmp_path):
     assert set(pd.read_csv(tmp_path / "effects.csv")["arm"]) == {WITH, *(f"{fte:g} FTE" for fte in DOSES)}
 
 
-def test_a_centre_that_opens_too_late_has_no_effect(tmp_path):
-    text = page(scenario(facilitator__start=30), tmp_path)
+def test_a_centre_without_planned_staff_has_no_effect(tmp_path):
+    text = page(scenario(facilitator__staff_path="0:0"), tmp_path)
     assert "Nobody works at a resource centre" in text
     assert "nan" not in text.lower().replace("finance", "").replace("financial", "")
 
