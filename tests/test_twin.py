@@ -91,7 +91,6 @@ def test_twin_has_the_table_of_a_whole_region() -> None:
     assert run["exchanges"][-1] > 50
 
 
-
 def test_adoption_by_maturity_where_a_municipality_has_no_participant() -> None:
     result = compare(_short({}), 19)
     assert result.difference is None
