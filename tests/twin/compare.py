@@ -211,7 +211,7 @@ def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None
     """Run both until they differ; the twin on another scenario if one is given."""
     world, _ = build(scenario, seed)
     p, rule = record(dict(scenario.values)), compiled(str(scenario.values["appraisal.rule"]))
-    state, names = initial_state(p, world, places(scenario, p)), column_names(scenario)
+    state, names = initial_state(p, world, places(scenario)), column_names(scenario)
     rows = empty_rows(scenario.months, len(names) - len(INDICATORS))
     model, difference = RegionModel(twin_scenario or scenario, seed), None
     if [int(one.key) for one in model.opportunities] != world.pairs["key"].tolist():
