@@ -81,7 +81,6 @@ CASES: dict[str, Changes] = {
     **{name: BUSY | _dated(name) for name in STRONG},
     "all interventions": BUSY | _dated(*STRONG) | {"appraisal.rule": "npv"},
     "everything free": BUSY | {"interventions.grant.level": 1.0, "interventions.transaction_subsidy.level": 1.0},
-    "guaranteed walk": BUSY | _dated("price_floor") | {"prices.half_life_factor": 1e12},
     "guaranteed today's price": BUSY | _dated("price_floor") | {"prices.expectations": "current"},
     "guaranteed still price": BUSY | _dated("price_floor") | {"prices.volatility": 0.0},
     "mandate before elections": RESTLESS | _dated("mandate") | {"interventions.mandate.level": 1},

@@ -71,9 +71,9 @@ class Facilitator(mesa.Agent):
         for node in open_nodes:
             node.work *= 1.0 + gain * (len(open_nodes) - 1) / len(open_nodes)
 
-    def staff_on(self, function: str) -> float:
-        """Staff at work on one function."""
-        return self.row.shares[function] * self.work
+    def output(self, of_one: float, function: str) -> float:
+        """What its staff on one function does a year, if a whole person does `of_one`."""
+        return of_one * self.row.shares[function] * self.work
 
     # -- knowledge, meeting place, policy
 
@@ -81,12 +81,12 @@ class Facilitator(mesa.Agent):
         """Trainings and attendances, spread over the participants present."""
         heads = 12.0 * sum(town.group.members for town in self.towns)
         for town in self.towns if heads else []:
-            town.training += self.p.trainings * self.staff_on("knowledge") / heads
-            town.event += self.p.attendances * self.staff_on("meeting") / heads
+            town.training += self.output(self.p.trainings, "knowledge") / heads
+            town.event += self.output(self.p.attendances, "meeting") / heads
 
     def influence(self) -> None:
         """Relief for permits."""
-        won = self.p.relief * self.staff_on("policy") / 12.0
+        won = self.output(self.p.relief, "policy") / 12.0
         for town in self.towns:
             town.relief = max(town.relief, min(town.relief + won, self.p.relief_most))
 
@@ -95,18 +95,18 @@ class Facilitator(mesa.Agent):
         followers = sum(one.maturity < ACTIVE for one in self.towns)
         if town not in self.towns or not followers:
             return 0.0
-        return self.p.steps * self.staff_on("policy") / followers
+        return self.output(self.p.steps, "policy") / followers
 
     # -- brokerage
 
     def screening_rate(self) -> float:
         """Screenings a year of each registered latent pair covered."""
         covered = sum(len(one.candidates) for one in self.model.coverages if self in one.facilitators)
-        return min(1.0, self.p.screenings * self.staff_on("brokerage") / covered) if covered else 0.0
+        return min(1.0, self.output(self.p.screenings, "brokerage") / covered) if covered else 0.0
 
     def register(self) -> None:
         """Register aware participants, those of most interest first."""
-        hours = self.p.registrations * self.staff_on("brokerage") / 12.0
+        hours = self.output(self.p.registrations, "brokerage") / 12.0
         if hours == 0.0:
             return
         self.register_hours += hours
@@ -156,7 +156,7 @@ class Facilitator(mesa.Agent):
     @property
     def capacity(self) -> float:
         """Cases that it has time for."""
-        return self.p.cases * self.staff_on("leadership")
+        return self.output(self.p.cases, "leadership")
 
     @property
     def has_time(self) -> bool:
