@@ -1,7 +1,7 @@
 """Month's step 8: parties look at what they know of; both must want it before talks start.
 
-**A firm's decision** is `agree`: each party's certainty equivalent and irreversible cost (`weigh`) go to its decision
-rule (rules.py).
+**A firm's decision** is `agree`: each party's certainty equivalent and irreversible cost (`weigh`) go to its own
+decision rule (rules.py), the one of the month's rules that its number names (ruleset.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from abm import chance
 from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import rest
-from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, move
+from abm.learning import start_level
+from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, adopters_around, move
 from abm.worth import enforcement, friction, net_saving, premium, transaction_cost, unpriced_margin, value_share
 
 
@@ -30,6 +31,22 @@ def certainty_equivalent(value, doubt, fixed, p):
     """Value less what a party of its risk aversion takes off for its `doubt`, SEK."""
     aversion = p.appraisal.risk_aversion * (1.0 + p.population.trait_spread * fixed.trait_risk)
     return value - aversion * doubt * abs(value)
+
+
+@mechanism
+def stand(i, prospect, p, world, state):
+    """Fill in the prospect with how party `i` stands: what it wants, sees around it, is able to, and settles for."""
+    person, fixed, rates = state.persons[i], world.participants[i], p.appraisal
+    near, like = adopters_around(i, world, state)
+    weights = rates.weight_attitude + rates.weight_norm + rates.weight_control
+    prospect.attitude = start_level(rates.attitude, p.population.trait_spread, fixed.trait_attitude)
+    prospect.peers = 0.5 * (near + like)
+    prospect.control = 0.5 * (person.knowledge + 1.0 - person.talks / p.closing.attention)
+    prospect.weight_attitude = rates.weight_attitude / weights
+    prospect.weight_norm = rates.weight_norm / weights
+    prospect.weight_control = rates.weight_control / weights
+    prospect.threshold = rates.threshold + rates.threshold_spread * fixed.trait_threshold
+    prospect.aspiration = 1.0 + (rates.aspiration - 1.0) * (1.0 - rates.aspiration_decay) ** person.refusals
 
 
 @mechanism
@@ -72,6 +89,7 @@ def weigh(e, side, quantity, talking, p, world, state):
     prospect.volatility = market.exposure * world.price_process[route.commodity].effective
     prospect.rate, prospect.annuity = world.rates[fixed.discount_class], annuity
     prospect.payback = p.appraisal.payback_median * math.exp(p.appraisal.payback_spread * fixed.trait_payback)
+    stand(i, prospect, p, world, state)
 
 
 @mechanism
@@ -91,15 +109,20 @@ def free_quantity(e, p, world, state):
 
 
 @mechanism
-def agree(e, quantity, talking, p, world, state, rule):
-    """Do both parties want exchange `e` at today's prices? Leaves their prospects and deals in the state."""
+def agree(e, quantity, talking, p, world, state, rules):
+    """Do both parties want exchange `e` at today's prices? Leaves their prospects and deals in the state.
+
+    The supplier is asked first, the receiver if the supplier wants; who says no remembers it.
+    """
     pair = world.pairs[e]
     if quantity <= 0.0 or not may_act(pair.supplier, world, state) or not may_act(pair.receiver, world, state):
         return False
     for side in range(2):
         weigh(e, side, quantity, talking, p, world, state)
         prospect = state.prospect[side]
-        if prospect.value <= 0.0 or not rule(prospect):
+        i = pair.supplier if side == 0 else pair.receiver
+        if prospect.value <= 0.0 or not rules[world.participants[i].rule](prospect):
+            state.persons[i].refusals += 1
             return False
     return True
 
@@ -130,13 +153,13 @@ def start_talks(e, world, state):
 
 
 @mechanism
-def look(e, t, p, world, state, rule):
+def look(e, t, p, world, state, rules):
     """Appraise identified pair `e`, which is due, if both parties have a place at the table."""
     pair, fixed = state.pairs[e], world.pairs[e]
     most = p.closing.attention
     if state.persons[fixed.supplier].talks >= most or state.persons[fixed.receiver].talks >= most:
         return
-    if agree(e, free_quantity(e, p, world, state), False, p, world, state, rule):
+    if agree(e, free_quantity(e, p, world, state), False, p, world, state, rules):
         start_talks(e, world, state)
     elif pair.support > 0.0:
         pair.refused += 1
@@ -145,7 +168,7 @@ def look(e, t, p, world, state, rule):
 
 
 @mechanism
-def step(t, p, world, state, rule: Any):
+def step(t, p, world, state, rules: Any):
     """Identified pairs in visiting order: forgotten unless carried, or looked at."""
     for e in state.moving[: state.tally[0].moving]:
         pair = state.pairs[e]
@@ -156,4 +179,4 @@ def step(t, p, world, state, rule: Any):
             state.account[0].forgotten += 1
             rest(e, t, p, state)
         elif t >= pair.look:
-            look(e, t, p, world, state, rule)
+            look(e, t, p, world, state, rules)

@@ -17,9 +17,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from abm.chance import name_key
-from abm.parameters import NEVER, STRATEGIES
 
 DATA = Path(__file__).parent / "data"
+STRATEGIES = ("value", "carbon", "small_firms", "cross_sector", "first_come")
+NEVER = 9999  # a month no run reaches: "does not close"
 
 
 class Row(BaseModel):
@@ -183,18 +184,18 @@ class Catalogue:
         return {row.id: index for index, row in enumerate(self.sectors)}[sector]
 
 
-class DataError(ValueError):
-    """A table of `abm/data` or a user's region is wrong: one line an error."""
-
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
-
-
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
     """'; did you mean X?' for a misspelt name, or nothing."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+class DataError(ValueError):
+    """A table of `abm/data`, a user's region or a user's rule is wrong: one line an error."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
 
 
 def read_toml(file: Path) -> dict[str, Any]:

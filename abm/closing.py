@@ -45,12 +45,13 @@ def conclude(e, quantity, t, world, state):
         account.cofinance += state.deal[side].cofinance
         account.grant += state.deal[side].grant
         state.persons[i].agreements += 1
+        state.persons[i].refusals = 0
     count_exchange(e, 1, world, state)
     account.started += 1
 
 
 @mechanism
-def step(t, p, world, state, rule: Any):
+def step(t, p, world, state, rules: Any):
     """Negotiating pairs in visiting order; those whose talks end are concluded or fail."""
     for e in state.moving[: state.tally[0].moving]:
         pair = state.pairs[e]
@@ -64,7 +65,7 @@ def step(t, p, world, state, rule: Any):
         state.persons[fixed.supplier].talks -= 1
         state.persons[fixed.receiver].talks -= 1
         quantity = free_quantity(e, p, world, state)
-        if agree(e, quantity, True, p, world, state, rule):
+        if agree(e, quantity, True, p, world, state, rules):
             conclude(e, quantity, t, world, state)
         else:
             state.account[0].failed += 1

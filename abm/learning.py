@@ -8,6 +8,7 @@ from abm import chance
 from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import become_aware
+from abm.state import adopters_around
 
 
 @mechanism
@@ -41,8 +42,7 @@ def grow_aware(i, trainings, events, rates, world, state):
     """
     person, fixed = state.persons[i], world.participants[i]
     town = state.towns[fixed.municipality]
-    near = town.adopters / town.members
-    like = state.adopters_of_sector[fixed.sector] / state.members_of_sector[fixed.sector]
+    near, like = adopters_around(i, world, state)
     hazard = awareness_hazard(town, near, like, rates) + state.lever[0].campaign
     person.aware_clock += hazard / 12.0
     person.aware_clock -= trainings * math.log(1.0 - rates.aware_training)

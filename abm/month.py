@@ -27,7 +27,7 @@ from abm.compiled import mechanism
 
 
 @mechanism
-def month(t, p, world, state, rule: Any, rows):
+def month(t, p, world, state, rules: Any, rows):
     """Advance `state` by month `t`, counted from the start of the spin-up."""
     prices.step(t, world, state)
     interventions.step(t, world, state)
@@ -36,8 +36,8 @@ def month(t, p, world, state, rule: Any, rows):
     facilitators.step(t, p, world, state)
     learning.step(t, p, world, state)
     discovery.step(t, world, state)
-    appraisal.step(t, p, world, state, rule)
-    closing.step(t, p, world, state, rule)
+    appraisal.step(t, p, world, state, rules)
+    closing.step(t, p, world, state, rules)
     operation.step(t, p, world, state)
     turnover.step(t, p, world, state)
     accounts.step(p, world, state)
@@ -45,7 +45,7 @@ def month(t, p, world, state, rule: Any, rows):
 
 
 @mechanism
-def months(first, last, p, world, state, rule: Any, rows):
-    """Months `first` to `last` (excluded)."""
+def months(first, last, p, world, state, rules: Any, rows):
+    """Months `first` to `last` (excluded); `rules` are ruleset.Slots, read by participants' number."""
     for t in range(first, last):
-        month(t, p, world, state, rule, rows)
+        month(t, p, world, state, rules, rows)

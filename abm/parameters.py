@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from abm.catalogue import NEVER, STRATEGIES
 from abm.rules import RULES
+from abm.ruleset import mix_problem, rule_problem
 
 Value = float | int | str
 
@@ -28,10 +30,8 @@ MONTHLY_SHARE = (0.0, 12.0)  # a yearly rate of which a twelfth is taken each mo
 COUNT = (1, 2_000_000)
 STAFF = (0.0, 10_000.0)
 MONTH = (0, 100_000)
-STRATEGIES = ("value", "carbon", "small_firms", "cross_sector", "first_come")
 LARGEST = 1e15  # no parameter means a number beyond this
 LARGEST_MULTIPLE = 1000.0  # of the staff, in a dated path
-NEVER = 9999  # a month no run reaches: "does not close"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Parameter:
     """A number (`default` is float or int; ints are counts or months), or a text (`default` is str).
 
     A text is one of `choices`, or anything in which `syntax` finds nothing wrong (it returns what is, in one phrase).
+    With both it may be either.
     """
 
     name: str
@@ -60,7 +61,9 @@ class Parameter:
     def check(self, value: Any) -> str | None:
         """What is wrong with `value`, in one phrase, or None."""
         if self.choices:
-            return None if value in self.choices else f"{value!r} is not one of {', '.join(self.choices)}"
+            other = self.syntax(str(value)) if self.syntax else ""
+            known = value in self.choices or other is None
+            return None if known else f"{value!r} is not one of {', '.join(self.choices)}{other}"
         if not self.numeric:
             return self.syntax(str(value)) if self.syntax else None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -107,6 +110,7 @@ def describe(domain: tuple[float, float]) -> str:
 
 P = Parameter
 AUDITS = "energy-audit studies: Anderson & Newell 2004; Qiu et al. 2015"
+PLANNED = "theory-of-planned-behaviour study weights: model specification; weights 0.39:0.27:0.44"
 OREBRO = "Business Region Örebro: three staff on 6 MSEK a year, paid by the region and twelve municipalities"
 
 
@@ -136,7 +140,8 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("population.stream_spread", 1.0, 0.6, 1.4, "log", "log standard deviation of stream size per employee (mean 1)"),
   P("population.position_spread", 6.0, 3, 12, "km", "standard deviation of plant positions around the seat, per axis"),
   P("population.trait_spread", 0.5, 0.2, 0.8, "share",
-    "half-width of the uniform spread of risk aversion, knowledge and social capital around their means", domain=SHARE),
+    "half-width of the uniform spread of risk aversion, knowledge, social capital and attitude around their means",
+    domain=SHARE),
   P("population.sharing", 0.03, 0.0, 0.1, "share",
     "the same chance for what is shared instead of bought twice (transport, space, staff)", domain=SHARE),
   P("population.potential", 0.15, 0.0, 0.3, "share", "sites without a firm at the start, per firm", domain=(0.0, 10.0)),
@@ -193,7 +198,12 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("transaction.neighbour_trust", 0.15, 0.0, 0.4, "share", "embeddedness of parties of one municipality",
     domain=SHARE),
   # -- appraisal
-  P("appraisal.rule", "real_option", None, None, "name", "decision rule of every participant", choices=tuple(RULES)),
+  P("appraisal.rule", "real_option", None, None, "name",
+    "decision rule of every participant that appraisal.mix does not except; also file.py:function (docs/user-rules.md)",
+    choices=tuple(RULES), syntax=rule_problem),
+  P("appraisal.mix", "", None, None, "list",
+    "who follows another rule: rule@sector (all of it) or rule@share (of the firms of other sectors), with commas",
+    syntax=mix_problem),
   P("appraisal.uncertainty", 0.8, 0.4, 0.95, "share", "appraisal uncertainty without knowledge or examples",
     domain=SHARE),
   P("appraisal.risk_aversion", 1.15, 0.7, 1.5, "-", "mean risk aversion"),
@@ -206,6 +216,19 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("appraisal.payback_median", 2.0, 1.25, 3.0, "yr", "median payback limit", AUDITS, POSITIVE),
   P("appraisal.payback_spread", 0.63, 0.3, 0.9, "log", "log standard deviation of payback limits (90 %: 0.75-6 years)",
     AUDITS),
+  P("appraisal.attitude", 0.5, 0.3, 0.7, "share", "mean attitude to exchanges (planned_behaviour)", domain=SHARE),
+  P("appraisal.threshold", 0.46, 0.4, 0.6, "share", "mean intention from which a party joins (planned_behaviour)",
+    domain=SHARE),
+  P("appraisal.threshold_spread", 0.08, 0.02, 0.15, "share", "standard deviation of that threshold across parties",
+    domain=SHARE),
+  P("appraisal.weight_attitude", 0.39, 0.3, 0.5, "-", "weight of attitude in intention; all three are scaled to sum 1",
+    PLANNED),
+  P("appraisal.weight_norm", 0.27, 0.15, 0.4, "-", "weight of the social norm in intention", PLANNED),
+  P("appraisal.weight_control", 0.44, 0.3, 0.5, "-", "weight of perceived control in intention", PLANNED),
+  P("appraisal.aspiration", 2.5, 1.5, 4.0, "-", "value over cost that a party aspires to at first (satisficing)",
+    domain=(1.0, 1000.0)),
+  P("appraisal.aspiration_decay", 0.2, 0.05, 0.5, "share",
+    "share of the aspiration beyond 1 given up at each own no since the last agreement", domain=SHARE),
   # -- awareness, knowledge, social capital
   P("learning.aware_start", 0.05, 0.02, 0.2, "share", "aware participants at the start of the spin-up", domain=SHARE),
   P("learning.aware_spontaneous", 0.01, 0.003, 0.03, "1/yr", "spontaneous awareness"),

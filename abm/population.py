@@ -18,6 +18,7 @@ from abm.catalogue import SHARING, Catalogue, Plant, catalogue
 from abm.chance import mix, name_key, normal, uniform
 from abm.compiled import kernel
 from abm.firms import Firm, utilities, without_utilities
+from abm.ruleset import rule_set
 from abm.scenario import Scenario
 
 LARGEST = 2000.0  # employees of a drawn firm at most (judgement; larger plants are named anchors)
@@ -37,11 +38,14 @@ PARTICIPANT = np.dtype(
         ("trait_social", "f8"),
         ("trait_payback", "f8"),
         ("routes", "i8"),  # by-products that it could supply or take, one bit each
+        ("trait_attitude", "f8"),
+        ("trait_threshold", "f8"),
         ("municipality", "i4"),
         ("sector", "i4"),
         ("nace2", "i4"),
         ("size", "i4"),
         ("discount_class", "i4"),
+        ("rule", "i4"),  # place in the scenario's rules (ruleset.py)
         ("firm", "?"),
         ("potential", "?"),  # a site without a firm at the start
     ],
@@ -92,7 +96,10 @@ def _draw_traits(person, seed):
     person.trait_risk = 2.0 * uniform(seed, chance.TRAIT, person.key, 0) - 1.0
     person.trait_knowledge = 2.0 * uniform(seed, chance.TRAIT, person.key, 1) - 1.0
     person.trait_social = 2.0 * uniform(seed, chance.TRAIT, person.key, 2) - 1.0
+    # a normal number takes two uniform ones, here 6 and 7, then 8 and 9: no trait shares one
     person.trait_payback = normal(seed, chance.TRAIT, person.key, 3)
+    person.trait_threshold = normal(seed, chance.TRAIT, person.key, 4)
+    person.trait_attitude = 2.0 * uniform(seed, chance.TRAIT, person.key, 5) - 1.0
     if person.firm:
         person.discount_class = int(DISCOUNT_CLASSES * uniform(seed, chance.TRAIT, person.key, 4))
     else:
@@ -111,6 +118,21 @@ def draw_participants(seed, participants, n_anchors, table, p):
             person.key = mix(chance.FIRM, np.uint64(i - n_anchors))
             _draw_firm(person, seed, table, p)
         _draw_traits(person, seed)
+
+
+@kernel
+def assign_rules(seed, participants, of_sector, below, rules):
+    """Place of each participant's rule: its sector's (-1: none), else a firm's by its draw, else the default, 0.
+
+    A firm with `below[n - 1] <= draw < below[n]` follows `rules[n]`, beyond the last the default.
+    """
+    for i in range(participants.size):
+        person = participants[i]
+        if of_sector[person.sector] >= 0:
+            person.rule = of_sector[person.sector]
+        elif person.firm:
+            n = np.searchsorted(below, uniform(seed, chance.RULE, person.key, 0), side="right")
+            person.rule = rules[n] if n < rules.size else 0
 
 
 @kernel
@@ -204,6 +226,7 @@ def draw_population(scenario: Scenario, seed: int, p: np.void) -> Population:
     key = np.uint64(seed)
     draw_participants(key, participants, named, distributions, p["population"])
     participants["nace2"] = np.array([int(sector.nace2) for sector in table.sectors])[participants["sector"]]
+    assign_rules(key, participants, *rule_set(scenario.values).places([sector.id for sector in table.sectors]))
     routes, shared = np.ascontiguousarray(table.byproducts["key"]), table.byproducts["kind"] == SHARING
     supplies, demands = (
         draw_streams(key, participants, (intensity, routes, shared), events, p["population"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from abm.catalogue import (
+    NEVER,
     DataError,
     Facilitator,
     Region,
@@ -26,7 +27,9 @@ from abm.catalogue import (
     region_names,
 )
 from abm.firms import Firm, read_firms, without_utilities
-from abm.parameters import BY_NAME, FUNCTIONS, NEVER, Value, path_problem, read_path
+from abm.parameters import BY_NAME, FUNCTIONS, Value, path_problem, read_path
+from abm.ruleset import anchored_mix, anchored_rule, read_rule_files
+from abm.ruleset import problems as mix_problems
 
 MOST_FACILITATORS = 32  # one bit each in a participant's and a pair's record
 MONTHS = 180  # default length of a run after the spin-up: 15 years
@@ -34,6 +37,7 @@ MOST_MONTHS = 1200
 FILE_KEYS = ("region", "name", "months", "firms", "parameters", "facilitator")
 RESOURCE_CENTRE = "resource centre"
 COORDINATION = "facilitator.coordination"
+RULE_TEXTS = {"appraisal.rule": anchored_rule, "appraisal.mix": anchored_mix}  # may name files
 
 
 class ScenarioError(ValueError):
@@ -46,7 +50,10 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True)
 class Scenario:
-    """A region, the full set of parameter values, and the months after the spin-up."""
+    """A region, the full set of parameter values, and the months after the spin-up.
+
+    `rule_files` are the user's rule files that the values name, path and content as they were when it was loaded.
+    """
 
     name: str
     region_name: str
@@ -56,6 +63,7 @@ class Scenario:
     facilitators: tuple[Facilitator, ...] = ()  # besides the resource centre
     firms: tuple[Firm, ...] = ()  # own ones, in place of the named and drawn ones
     source: str = ""  # what it was loaded from
+    rule_files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     def with_values(self, changes: Mapping[str, Value]) -> Scenario:
         """The same scenario with other values; raises ScenarioError."""
@@ -66,7 +74,7 @@ class Scenario:
         errors += problems(changed)
         if errors:
             raise ScenarioError(errors)
-        return changed
+        return _with_rule_files(changed) if any(name in changes for name in RULE_TEXTS) else changed
 
     @property
     def spin_up_months(self) -> int:
@@ -82,8 +90,10 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
-def _lay(values: dict[str, Value], changes: Mapping[str, Any], where: str, errors: list[str]) -> None:
-    """Put `changes` over `values`, noting what is wrong with them."""
+def _lay(
+    values: dict[str, Value], changes: Mapping[str, Any], where: str, errors: list[str], folder: Path = Path()
+) -> None:
+    """Put `changes` over `values`, noting what is wrong with them; relative paths in them start at `folder`."""
     for name, value in changes.items():
         parameter = BY_NAME.get(name)
         if parameter is None:
@@ -92,6 +102,8 @@ def _lay(values: dict[str, Value], changes: Mapping[str, Any], where: str, error
             errors.append(f"{where}: {name}: {problem}{nearest(str(value), parameter.choices)}")
         else:
             values[name] = type(parameter.default)(value)
+            if name in RULE_TEXTS:
+                values[name] = RULE_TEXTS[name](str(value), folder)
 
 
 def names_in(text: str) -> list[str]:
@@ -108,6 +120,7 @@ def problems(scenario: Scenario) -> list[str]:
         *_share_problems(scenario),
         *_date_problems(scenario),
         *_place_problems(scenario),
+        *_rule_problems(scenario),
     ]
 
 
@@ -146,6 +159,20 @@ def _share_problems(scenario: Scenario) -> Iterator[str]:
     funding = sum(float(scenario.values[f"facilitator.funding.{name}"]) for name in ("national", "municipal"))
     if funding > 1.0:
         yield f"facilitator.funding.*: sum to {funding:g}, they must not exceed 1"
+
+
+def _rule_problems(scenario: Scenario) -> Iterator[str]:
+    yield from mix_problems(scenario.values)
+    if not any(float(scenario.values[f"appraisal.weight_{part}"]) for part in ("attitude", "norm", "control")):
+        yield "appraisal.weight_*: one of the three weights must be above 0"
+
+
+def _with_rule_files(scenario: Scenario) -> Scenario:
+    """The scenario with the user's rule files, read and compiled; raises ScenarioError."""
+    try:
+        return replace(scenario, rule_files=read_rule_files(scenario.values))
+    except DataError as error:
+        raise ScenarioError(error.errors) from None
 
 
 def _periods(scenario: Scenario) -> Iterator[tuple[str, int, int, int]]:
@@ -292,7 +319,7 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
     values: dict[str, Value] = {parameter.name: parameter.default for parameter in BY_NAME.values()}
     _lay(values, dict(_flatten(region.parameters)), f"region {region_name}", errors)
     changes = dict(_flatten(content.get("parameters", {})))
-    _lay(values, changes, text, errors)
+    _lay(values, changes, text, errors, Path(text).parent)
     _lay(values, overrides, "--set", errors)
     firms = _own_firms(content, Path(text).parent, region, errors)
     if firms and "population.firms" not in {*changes, *overrides}:
@@ -313,7 +340,7 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
         errors.append(f"{two[0]} and {two[1]} cover the same municipalities: {COORDINATION} (0 to 1) must be given")
     if errors:
         raise ScenarioError(errors)
-    return scenario
+    return _with_rule_files(scenario)
 
 
 def _names(tree: Mapping[str, Any]) -> set[str]:

@@ -21,7 +21,8 @@ from abm.opportunities import Opportunities, enumerate_opportunities
 from abm.parameters import BY_NAME, record
 from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import MARKET, annuity, deviations, discount_rates, guarantee, markets, processes, unit_values
-from abm.rules import PROSPECT, compiled
+from abm.rules import PROSPECT
+from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.staffing import coverages, facilitation, potentials
 from abm.state import (
@@ -281,7 +282,7 @@ class Run:
     scenario: Scenario
     seed: int
     p: np.void
-    rule: Any
+    rules: Any
     names: dict[int, str]
     world: World
     state: State
@@ -295,13 +296,13 @@ class Run:
                 f"{self.scenario.name}: {self.month} of {self.scenario.months} months are done, no {count} more"
             )
         first = self.world.spin_up + self.month
-        months(first, first + count, self.p, self.world, self.state, self.rule, self.rows)
+        months(first, first + count, self.p, self.world, self.state, self.rules, self.rows)
         self.month += count
 
     def branch(self, arm: Scenario) -> Run:
         """A run of `arm` from this state on, with parameters, facilitators, levers and rows of its own."""
         p, state, rows = record(dict(arm.values)), self.state.copy(), _rows(arm)
-        return Run(arm, self.seed, p, self.rule, self.names, under(self.world, arm, p), state, rows, self.month)
+        return Run(arm, self.seed, p, self.rules, self.names, under(self.world, arm, p), state, rows, self.month)
 
     def trajectory(self) -> Trajectory:
         """What was observed so far, and the network of now."""
@@ -313,10 +314,10 @@ class Run:
 def spun_up(scenario: Scenario, seed: int, arms: Sequence[Scenario] = ()) -> Run:
     """A run at month 0, the spin-up done and its account closed, that can branch into `arms`."""
     world, names = build(scenario, seed)
-    p, rule = record(dict(scenario.values)), compiled(str(scenario.values["appraisal.rule"]))
+    p, rules = record(dict(scenario.values)), slots(scenario.values, scenario.rule_files)
     world = world._replace(fastest_search=max(fastest_search(arm) for arm in (scenario, *arms)))
     state = initial_state(p, world, max(places(arm) for arm in (scenario, *arms)))
-    run = Run(scenario, seed, p, rule, names, world, state, _rows(scenario), -world.spin_up)
+    run = Run(scenario, seed, p, rules, names, world, state, _rows(scenario), -world.spin_up)
     run.advance(world.spin_up)
     state.account[:] = np.zeros(1, ACCOUNT)
     return run

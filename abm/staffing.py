@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abm.catalogue import Facilitator
+from abm.catalogue import STRATEGIES, Facilitator
 from abm.compiled import kernel, mechanism
 from abm.opportunities import Opportunities
-from abm.parameters import FUNCTIONS, STRATEGIES, read_path
+from abm.parameters import FUNCTIONS, read_path
 from abm.scenario import Scenario, facilitators
 from abm.state import ACTIVE_MUNICIPALITY, NEVER_DUE
 
@@ -152,7 +152,7 @@ def decide_cofunding(f, t, p, world, state):
 
 @mechanism
 def review(f, t, p, world, state):
-    """Funders close a facilitator whose benefit has not grown enough for its yearly cost; without a threshold, never."""
+    """Funders close a facilitator whose benefit has not grown enough for its cost; without a threshold, never."""
     if world.centres[f].threshold == 0.0:
         return
     total = 0.0

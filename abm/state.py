@@ -44,6 +44,7 @@ PERSON = np.dtype(
         ("aware_since", "i4"),
         ("visited", "u4"),  # facilitators that have registered it, one bit each
         ("present", "?"),
+        ("refusals", "i4"),  # own noes since the last agreement
         ("aware", "?"),
         ("registered", "?"),
     ],
@@ -273,6 +274,14 @@ def count_member(i, change, world, state):
     state.towns[fixed.municipality].members += change
     state.members_of_sector[fixed.sector] += change
     state.members_of_size[fixed.size] += change
+
+
+@mechanism
+def adopters_around(i, world, state):
+    """Shares of adopters among those present in the municipality and in the sector of participant `i`."""
+    fixed = world.participants[i]
+    town = state.towns[fixed.municipality]
+    return town.adopters / town.members, state.adopters_of_sector[fixed.sector] / state.members_of_sector[fixed.sector]
 
 
 @mechanism

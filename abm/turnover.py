@@ -33,7 +33,7 @@ def settle(i, t, p, world, state):
     person.knowledge = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
     person.social = start_level(rates.social_start, spread, fixed.trait_social)
     person.aware = uniform(world.seed, chance.AWARE_AT_START, fixed.key, turn) < rates.aware_start
-    person.aware_since, person.agreements = t, 0
+    person.aware_since, person.agreements, person.refusals = t, 0, 0
     person.aware_clock = 0.0
     person.aware_threshold = exponential(world.seed, chance.AWARENESS, fixed.key, turn)
     person.next_training = town.training + exponential(world.seed, chance.TRAINING, fixed.key, person.trainings)

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from abm.parameters import BY_NAME, Value
-from abm.scenario import Scenario
+from abm.scenario import Scenario, resource_centre
+from abm.staffing import staff_path
 from experiments.effect import WITH, WITHOUT, Arms, Difference, PairedEffect
 from results.tables import number, years
 

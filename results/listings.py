@@ -51,7 +51,10 @@ def rules() -> list[Row]:
     """Decision rules."""
     from abm.rules import RULES
 
-    return [{"name": rule.name, "meaning": rule.meaning} for rule in RULES.values()]
+    return [
+        {"name": rule.name, "meaning": rule.meaning, "source": rule.source, "parameters": list(rule.parameters)}
+        for rule in RULES.values()
+    ]
 
 
 def interventions() -> list[Row]:

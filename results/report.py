@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from abm.parameters import BY_NAME, JUDGEMENT, NEVER, PARAMETERS, Value
-from abm.rules import RULES
+from abm.ruleset import entries, rule_meaning
 from abm.scenario import Scenario, load_scenario
 from experiments.effect import Difference, PairedEffect, Ratio
 from experiments.store import commit
@@ -125,6 +125,15 @@ def group_rows(study: Study, kind: str) -> list[dict[str, Any]]:
 def _size_label(name: str) -> str:
     words = name.split("_")
     return f"{' '.join(words) if words[0].isalpha() else ' to '.join(words)} employees"
+
+
+def rule_rows(scenario: Scenario) -> list[dict[str, str]]:
+    """Who follows which rule, the default first."""
+    whom = [(str(scenario.values["appraisal.rule"]), ""), *entries(str(scenario.values["appraisal.mix"]))]
+    return [
+        {"name": Path(rule).name, "whom": who, "meaning": rule_meaning(rule, scenario.rule_files).rstrip(".")}
+        for rule, who in whom
+    ]
 
 
 def assumption_rows(scenario: Scenario) -> list[dict[str, str]]:
@@ -294,7 +303,6 @@ def report_html(study: Study, drawings: Mapping[str, str]) -> str:
 def _content(study: Study) -> dict[str, Any]:
     centre: PairedEffect = study.centre
     judged = sum(one.source.startswith(JUDGEMENT) for one in BY_NAME.values())
-    rule = next(one for one in RULES.values() if one.name == study.scenario.values["appraisal.rule"])
     return {
         "study": study,
         "region": study.scenario.region.title,
@@ -307,7 +315,7 @@ def _content(study: Study) -> dict[str, Any]:
         "dose_rows": dose_rows(study),
         "groups": {title: group_rows(study, kind) for kind, title in GROUPS.items()},
         "assumptions": assumption_rows(study.scenario),
-        "rule": rule.meaning.rstrip("."),
+        "rules": rule_rows(study.scenario),
         "judged": f"{judged} of {len(PARAMETERS)}",
         "reach": RANKING,
         "gain": gain_text(study),

@@ -46,6 +46,8 @@ def _call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
         (["run", "tiny", "--panel", "exchanges", "--every", "2"], "--every"),
         (["run", "tiny", "--panel", "participants", "--every", "181"], "180 months"),
         (["list", "parameter"], "parameters"),
+        (["run", "tiny", "--set", "appraisal.rule=mine.py:own"], "mine.py: no such file"),
+        (["run", "tiny", "--set", "appraisal.mix=nvp@0.3"], "did you mean npv?"),
         (["study", "tiny", "--out", os.devnull], "--out"),
     ],
 )
@@ -61,6 +63,28 @@ def test_wrong_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str]
 def test_several_errors_are_several_lines(tmp_path: Path) -> None:
     call = _call("run", "tiny", "--set", "a.b=1", "--set", "facilitator.fte=-2", cwd=tmp_path)
     assert (call.returncode, len(call.stderr.strip().splitlines())) == (2, 2)
+
+
+def test_a_rule_file_from_anywhere(tmp_path: Path) -> None:
+    """Named from outside the project's folder, relative to where the command runs; the report and manifest tell it."""
+    example = Path(__file__).resolve().parent.parent / "docs" / "examples" / "prospect_theory.py"
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "mine.py").write_text(example.read_text())
+    setting = "appraisal.mix=rules/mine.py:prospect_theory@0.5, npv@C24"
+    call = _call("study", "tiny", "--replicates", "3", "--months", "24", "--set", setting, "--out", "o", cwd=tmp_path)
+    assert call.returncode == 0, call.stderr
+    manifest = json.loads((tmp_path / "o" / "manifest.json").read_text())
+    assert list(manifest["rule_files"]) == [str(tmp_path / "rules" / "mine.py")]
+    report = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert "Exceptions, 0.5: “mine.py:prospect_theory” (Prospect theory: join if" in report
+    assert sorted(file.name for file in (tmp_path / "rules").iterdir()) == ["mine.py"]  # nothing cached beside it
+
+
+def test_rules_are_listed_with_their_sources(tmp_path: Path) -> None:
+    rows = json.loads(_call("list", "rules", "--json", cwd=tmp_path).stdout)
+    assert [row["name"] for row in rows] == ["npv", "payback", "real_option", "planned_behaviour", "satisficing"]
+    assert all(row["meaning"] and row["source"] for row in rows)
+    assert "appraisal.aspiration" in rows[-1]["parameters"]
 
 
 def test_effect_json(tmp_path: Path) -> None:

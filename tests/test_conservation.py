@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from abm.month import months
 from abm.observe import INDICATORS, empty_rows
 from abm.parameters import FUNCTIONS, record
-from abm.rules import RULES, compiled
+from abm.rules import RULES
+from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.simulate import build, column_names, initial_state, places, simulate
 from abm.state import ACTIVE, IDENTIFIED, LATENT, NEGOTIATING, RESTING, STAGES, State, World
@@ -37,6 +38,7 @@ def changes(draw: st.DrawFn) -> dict[str, float | int | str]:
         "closing.attention": draw(st.integers(1, 5)),
         "opportunities.min_share": draw(st.floats(0.0, 0.5)),
         "appraisal.rule": draw(st.sampled_from(sorted(RULES))),
+        "appraisal.mix": draw(st.sampled_from(["", "satisficing@0.5, planned_behaviour@C24"])),
         "run.spin_up": draw(st.integers(0, 3)),
         "turnover.exit": draw(st.sampled_from([0.0, 0.01, 0.3])),
         "turnover.entry": draw(st.sampled_from([0.0, 0.07, 1.0])),
@@ -62,7 +64,7 @@ def _states(scenario: Scenario, seed: int) -> Iterator[tuple[World, State]]:
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
     for first in range(0, len(world.levers), 6):
         last = min(first + 6, len(world.levers))
-        months(first, last, p, world, state, compiled(str(scenario.values["appraisal.rule"])), rows)
+        months(first, last, p, world, state, slots(scenario.values), rows)
         yield world, state
 
 

@@ -26,7 +26,7 @@ from abm.compiled import kernel
 from abm.month import months
 from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
-from abm.rules import compiled
+from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.simulate import build, column_names, initial_state, places
 from abm.state import LATENT, NOBODY, RESTING, State
@@ -51,7 +51,7 @@ def dense_step(t, world, state):
 
 
 @kernel
-def dense_months(first, last, p, world, state, rule: Any, rows):
+def dense_months(first, last, p, world, state, rules: Any, rows):
     """`abm.month.months` with the dense scan in place of the calendar."""
     for t in range(first, last):
         prices.step(t, world, state)
@@ -61,8 +61,8 @@ def dense_months(first, last, p, world, state, rule: Any, rows):
         facilitators.step(t, p, world, state)
         learning.step(t, p, world, state)
         dense_step(t, world, state)
-        appraisal.step(t, p, world, state, rule)
-        closing.step(t, p, world, state, rule)
+        appraisal.step(t, p, world, state, rules)
+        closing.step(t, p, world, state, rules)
         operation.step(t, p, world, state)
         turnover.step(t, p, world, state)
         accounts.step(p, world, state)
@@ -74,7 +74,7 @@ def _run(step: Any, scenario: Scenario, seed: int) -> tuple[np.ndarray, np.ndarr
     p = record(dict(scenario.values))
     state = initial_state(p, world, places(scenario))
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
-    step(0, len(world.levers), p, world, state, compiled("real_option"), rows)
+    step(0, len(world.levers), p, world, state, slots(scenario.values), rows)
     return rows.indicators, rows.groups, state
 
 
@@ -107,7 +107,7 @@ def test_calendar_holds_each_latent_or_resting_pair_once(region: Scenario) -> No
     state = initial_state(p, world, places(scenario))
     rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
     half = len(world.levers) // 2
-    months(0, half, p, world, state, compiled("real_option"), rows)
+    months(0, half, p, world, state, slots(scenario.values), rows)
     seen: list[int] = []
     for month in range(len(state.calendar)):
         e = int(state.calendar[month])

@@ -40,6 +40,7 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     words = [str(ROOT / word) if word.startswith("docs/") else word for word in words]
     if words[0] != "list":
         words += ["--replicates", "4", "--months", "24"]
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
     code = [sys.executable, "-c", "from kretslopp.cli import main; main()", *words]
     call = subprocess.run(code, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert call.returncode == 0, call.stderr
@@ -60,6 +61,11 @@ def test_notebook_runs() -> None:
     assert not any(cell.outputs or cell.execution_count for cell in code), "clear the outputs"
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}}).execute()
     assert any(cell.outputs for cell in code)
+
+
+def test_example_of_a_rule_is_the_file() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "user-rules.md").read_text(encoding="utf-8"), re.S)
+    assert block == (ROOT / "docs" / "examples" / "prospect_theory.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

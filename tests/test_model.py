@@ -108,7 +108,7 @@ def test_kinds_of_agents(model: SymbiosisModel) -> None:
 
 
 def test_agents_show_what_the_indicators_say(model: SymbiosisModel) -> None:
-    participants = model.agents.select(lambda agent: agent.present, agent_type=ParticipantAgent)
+    participants = model.agents.select(agent_type=ParticipantAgent).select(lambda agent: agent.present)
     for indicator, attribute in (("adoption", "adopter"), ("aware", "aware"), ("social_capital", "social_capital")):
         assert participants.agg(attribute, np.mean) == pytest.approx(model.indicator(indicator))
     assert participants.agg("exchanges", sum) == 2 * model.indicator("exchanges")
@@ -126,7 +126,9 @@ def test_agents_show_what_the_indicators_say(model: SymbiosisModel) -> None:
 def test_groups_of_agents(model: SymbiosisModel) -> None:
     groups = model.agents.select(agent_type=ParticipantAgent).groupby("municipality", result_type="list")
     for name, agents in groups:
-        assert np.mean([agent.adopter for agent in agents if agent.present]) == model.indicator(f"adoption.municipality.{name}")
+        assert np.mean([agent.adopter for agent in agents if agent.present]) == model.indicator(
+            f"adoption.municipality.{name}"
+        )
     known = model.agents.select(lambda agent: isinstance(agent, Firm) and agent.knowledge > 0.5)
     assert all(agent.knowledge > 0.5 for agent in known)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from abm.parameters import BY_NAME, FUNCTIONS, NEVER, PARAMETERS, Parameter, Value
+from abm.rules import PLANNED
 from abm.scenario import Scenario
 from tests.conftest import horizon, runs, t_value
 
@@ -22,6 +23,9 @@ LEADERSHIP: dict[str, Value] = {"facilitator.fte": 16.0} | {
 ACTIVE_IN: dict[str, dict[str, Value]] = {
     "appraisal.payback_median": {"appraisal.rule": "payback"},
     "appraisal.payback_spread": {"appraisal.rule": "payback"},
+    **{f"appraisal.{name}": {"appraisal.rule": "planned_behaviour"} for name in PLANNED},
+    "appraisal.aspiration": {"appraisal.rule": "satisficing"},
+    "appraisal.aspiration_decay": {"appraisal.rule": "satisficing"},
     # Else public carbon decides most utilities' choices, and a low rate raises value and hurdle alike
     "worth.discount_municipal": {"prices.volatility": 2.0, "worth.carbon_value": 0.0},
     "discovery.value_cap": {"discovery.value_exponent": 1.0},

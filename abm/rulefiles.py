@@ -1,0 +1,110 @@
+"""Decision rules of the user: a plain function of one prospect in a file of their own, named `file.py:function`.
+
+The file is read once, when a scenario that names it is loaded; what was read then is what runs. It is executed as a
+module of its own, never found through the import path, and nothing compiled from it is kept on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numba
+
+from abm.catalogue import DataError, nearest
+from abm.rules import FIELDS, PROSPECT_TYPE, SIGNATURE
+
+REFERENCE = re.compile(r".+\.py:\w+")
+SIGNS_OFF = ("Failed in", "During", "File ")  # how the lines of a Numba message begin that say nothing to a user
+
+
+def is_reference(rule: str) -> bool:
+    """Does the name of a rule have the form `file.py:function`?"""
+    return REFERENCE.fullmatch(rule) is not None
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """'folder/file.py:name' -> ('folder/file.py', 'name')."""
+    path, _, name = reference.rpartition(":")
+    return path, name
+
+
+def read(path: str) -> bytes:
+    """The content of a rule file; raises DataError."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError([f"{path}: no such file"]) from None
+    except OSError as error:
+        raise DataError([f"{path}: cannot be read ({error.strerror})"]) from None
+
+
+@cache
+def _module(path: str, content: bytes) -> ModuleType:
+    module = ModuleType(f"kretslopp_rule_{hashlib.sha256(path.encode() + content).hexdigest()[:16]}")
+    module.__file__ = path
+    sys.modules[module.__name__] = module  # as an import would: a dataclass in the file looks itself up there
+    try:
+        exec(compile(content, path, "exec", dont_inherit=True), module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
+        raise DataError([f"{path}: does not load: {type(error).__name__}: {error}"]) from None
+    return module
+
+
+@cache
+def function(reference: str, content: bytes) -> FunctionType:
+    """The plain function that a reference names; raises DataError if it cannot be a rule."""
+    path, name = split_reference(reference)
+    known = vars(_module(path, content))
+    if name not in known:
+        functions = tuple(key for key, value in known.items() if inspect.isfunction(value))
+        raise DataError([f"{path}: no function {name}{nearest(name, functions)}"])
+    found = getattr(known[name], "py_func", known[name])  # the plain one under numba.njit
+    if not isinstance(found, FunctionType):
+        raise DataError([f"{path}: {name} is not a plain function"])
+    arguments = inspect.signature(found).parameters.values()
+    if len(arguments) != 1 or any(one.kind != one.POSITIONAL_OR_KEYWORD for one in arguments):
+        taken = ", ".join(map(str, arguments)) or "none"
+        raise DataError([f"{path}: {name} takes {len(arguments)} arguments ({taken}), a rule takes one: prospect"])
+    return found
+
+
+@cache
+def compiled_file(reference: str, content: bytes) -> Any:
+    """The rule in the form that the kernels call; raises DataError if it does not compile to a yes or no."""
+    plain = function(reference, content)
+    where = ": ".join(split_reference(reference))
+    try:
+        returned = numba.njit((PROSPECT_TYPE,), error_model="numpy")(plain).nopython_signatures[0].return_type
+    except Exception as error:  # whatever a compiler stumbles over in a user's text
+        raise DataError([f"{where} does not compile: {_reason(error)}"]) from None
+    if not isinstance(returned, numba.types.Boolean):
+        raise DataError([f"{where} returns {str(returned)[:40]}, a rule returns True or False on every path"])
+    return numba.cfunc(SIGNATURE, error_model="numpy")(plain)
+
+
+def _reason(error: Exception) -> str:
+    """What Numba's message says of use to who wrote the function, with the line if it names one."""
+    text = str(error)
+    field = error.args[0] if isinstance(error, KeyError) else _first(r"Field '(\w+)' was not found", text)
+    if field:
+        return f"a prospect has no field {field}{nearest(str(field), FIELDS)}; it has {', '.join(FIELDS)}"
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(SIGNS_OFF)] or [type(error).__name__]
+    said = " ".join(lines[:2]) if lines[0].endswith("signature:") else lines[0]
+    if "<class 'function'>" in said:
+        said += "; decorate what a rule calls with numba.njit"
+    number = _first(r'File "[^"]*", line (\d+)', text)
+    return f"{said} (line {number})" if number else said
+
+
+def _first(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text)
+    return found[1] if found else None
