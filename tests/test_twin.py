@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import abm.catalogue
 from abm.observe import INDICATORS
 from abm.parameters import FUNCTIONS, STRATEGIES, Value
 from abm.scenario import Scenario, load_scenario
@@ -201,14 +205,43 @@ def test_twin_has_the_table_of_simulate(tiny: Scenario, seed: int) -> None:
     assert run["started"][-1] > 0
 
 
-def test_twin_has_the_table_of_a_whole_region() -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"turnover.exit": 0.05, "turnover.entry": 0.3, "population.sharing": 0.2, **_dated("price_floor", "grant")}],
+    ids=["plain", "turnover and interventions"],
+)
+def test_twin_has_the_table_of_a_whole_region(changes: Changes) -> None:
     """Thousands of pairs: the nearest partners, the search budget and the register matter."""
-    scenario = load_scenario("ostergotland", SHORT | {"discovery.finds": 1.0, "facilitator.fte": 16.0}, months=60)
+    often: Changes = {"discovery.finds": 1.0, "facilitator.fte": 16.0}
+    scenario = load_scenario("ostergotland", SHORT | often | changes, months=60)
     run, model = simulate(scenario, 5), RegionModel(scenario, 5)
     model.run_model()
     table = model.datacollector.get_model_vars_dataframe()
     assert is_close(table[list(run.names)].to_numpy(float), run.values).all()
     assert run["exchanges"][-1] > 50
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every second raw material's price does not revert: none of the catalogue is so."""
+    read = abm.catalogue._rows
+
+    def changed(file_name: str, key: str, kind: type[abm.catalogue.Row]) -> tuple[Any, ...]:
+        rows = read(file_name, key, kind)
+        if key != "commodity":
+            return rows
+        return tuple(row.model_copy(update={"half_life": math.inf}) if n % 2 else row for n, row in enumerate(rows))
+
+    monkeypatch.setattr(abm.catalogue, "_rows", changed)
+    abm.catalogue.catalogue.cache_clear()
+    yield
+    abm.catalogue.catalogue.cache_clear()
+
+
+@pytest.mark.usefixtures("walks")
+@pytest.mark.parametrize("changes", [{}, _dated("price_floor")], ids=["free", "guaranteed"])
+def test_prices_that_do_not_revert(changes: Changes) -> None:
+    _assert_same(compare(_short(BUSY | changes), 1))
 
 
 def test_adoption_by_maturity_where_a_municipality_has_no_participant() -> None:

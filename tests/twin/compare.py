@@ -14,11 +14,12 @@ import numpy as np
 from abm.month import months
 from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
-from abm.rules import compiled
+from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.simulate import build, column_names, initial_state, places
 from abm.state import ACCOUNT, NEVER_DUE, NOBODY, STAGES, State, World
 from tests.twin.agents import Participant
+from tests.twin.facilitator import Facilitator
 from tests.twin.luck import Attendances, Clock
 from tests.twin.model import RegionModel
 from tests.twin.opportunity import Finder, Opportunity
@@ -116,12 +117,16 @@ def traced() -> Iterator[list[Decision]]:
     def free(one: Opportunity) -> list[Decision]:
         return [Decision(int(one.key), "quantity", min(one.supply.free, one.demand.free), one.least)]
 
+    def promising(who: Facilitator, one: Opportunity) -> list[Decision]:
+        return [Decision(int(one.key), "case", who.public_value(one), who.cost_of_case)]
+
     with ExitStack() as stack:
         wrap(stack, Clock, "run", clock)
         wrap(stack, Attendances, "attend", attendance)
         wrap(stack, Opportunity, "found_by", found)
         wrap(stack, Participant, "joins", joins)
         wrap(stack, Opportunity, "free_quantity", free)
+        wrap(stack, Facilitator, "is_promising", promising)
         yield log
 
 
@@ -210,7 +215,7 @@ def differing_levels(state: State, model: RegionModel) -> list[str]:
 def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None) -> Comparison:
     """Run both until they differ; the twin on another scenario if one is given."""
     world, _ = build(scenario, seed)
-    p, rule = record(dict(scenario.values)), compiled(str(scenario.values["appraisal.rule"]))
+    p, rules = record(dict(scenario.values)), slots(scenario.values, scenario.rule_files)
     state, names = initial_state(p, world, places(scenario)), column_names(scenario)
     rows = empty_rows(scenario.months, len(names) - len(INDICATORS))
     model, difference = RegionModel(twin_scenario or scenario, seed), None
@@ -221,7 +226,7 @@ def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None
             if t == world.spin_up:
                 state.account[:] = np.zeros(1, ACCOUNT)
             log.clear()
-            months(t, t + 1, p, world, state, rule, rows)
+            months(t, t + 1, p, world, state, rules, rows)
             model.step()
             difference = find_difference(world, state, model, log)
             if difference:
