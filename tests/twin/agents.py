@@ -12,11 +12,12 @@ from abm import chance
 from abm.catalogue import Municipality as TownRow
 from abm.catalogue import catalogue
 from tests.twin.luck import Attendances, Clock
-from tests.twin.opportunity import Opportunity, Route, Stream
+from tests.twin.opportunity import Opportunity, Route, Stage, Stream
 from tests.twin.population import Plant
 from tests.twin.rules import RULES, Prospect
 
 if TYPE_CHECKING:
+    from tests.twin.facilitator import Facilitator
     from tests.twin.model import RegionModel
 
 SURELY = 100.0  # employees above which a plant surely has its sector's streams
@@ -41,7 +42,7 @@ class Group:
 
 
 class Participant(mesa.Agent):
-    """A plant that may exchange by-products."""
+    """A plant that may exchange by-products, or a site where there may be one."""
 
     discount_class: int
     carbon_value: float
@@ -55,24 +56,48 @@ class Participant(mesa.Agent):
         self.municipality: Municipality = model.municipalities[plant.municipality]
         size = sum(plant.employees >= limit for limit in SIZE_LIMITS)
         self.groups = (self.municipality.group, model.sectors[plant.sector], model.sizes[size])
-        for group in self.groups:
-            group.members += 1
         risk, knowing, social = (2.0 * luck.uniform(chance.TRAIT, key, n) - 1.0 for n in range(3))
         self.risk_aversion = p.appraisal.risk_aversion * (1.0 + spread * risk)
-        self.knowledge = self.knowledge_start = p.learning.knowledge_start * (1.0 + spread * knowing)
-        self.social = self.social_start = p.learning.social_start * (1.0 + spread * social)
+        self.knowledge_start = p.learning.knowledge_start * (1.0 + spread * knowing)
+        self.social_start = p.learning.social_start * (1.0 + spread * social)
         limit = p.appraisal.payback_spread * luck.normal(chance.TRAIT, key, 3)
         self.payback_limit = p.appraisal.payback_median * math.exp(limit)
         self.rule = RULES[model.rule_name]
-        self.aware = luck.uniform(chance.AWARE_AT_START, key) < p.learning.aware_start
-        self.awareness = Clock(luck, chance.AWARENESS, key)
         self.trainings = Attendances(luck, chance.TRAINING, key)
         self.events = Attendances(luck, chance.EVENT, key)
-        self.registered = False
         self.search = 0.0
-        self.agreements = self.talks = self.living = 0
+        self.turns = self.talks = self.living = 0  # turns: closings and entries so far
+        self.registered_by: set[Facilitator] = set()
         self.opportunities: list[Opportunity] = []
-        self.potential = 0.0  # gross value of all it could exchange
+        self.routes: set[Route] = set()
+        self.settle()
+        self.present = not plant.is_free
+        if self.present:
+            self._count_member(1)
+        else:
+            self.aware = False
+
+    def settle(self) -> None:
+        """Start afresh, as whoever is here now."""
+        luck, key, turn = self.model.luck, self.key, self.turns
+        self.knowledge, self.social, self.agreements = self.knowledge_start, self.social_start, 0
+        self.aware = luck.uniform(chance.AWARE_AT_START, key, turn) < self.model.p.learning.aware_start
+        self.aware_since = self.model.t
+        self.awareness = Clock(luck, chance.AWARENESS, key, turn)
+
+    def _count_member(self, change: int) -> None:
+        for group in self.groups:
+            group.members += change
+
+    @property
+    def is_registered(self) -> bool:
+        """Is it in anybody's register?"""
+        return bool(self.registered_by)
+
+    def become_aware(self) -> None:
+        """It knows of by-product exchange from now on."""
+        if not self.aware:
+            self.aware, self.aware_since = True, self.model.t
 
     def draw_streams(self, routes: list[Route], *, supplying: bool) -> list[Stream]:
         """What it has left over (or could use), by by-product."""
@@ -84,14 +109,16 @@ class Participant(mesa.Agent):
         sector, streams = catalogue().sectors[plant.sector].id, []
         for route in routes:
             intensity = (route.row.donors if supplying else route.row.receivers).get(sector)
-            if intensity and (sure or luck.uniform(has, self.key, route.key) < p.prevalence):
+            likely = p.sharing if route.is_shared else p.prevalence
+            surely = sure and not route.is_shared
+            if intensity and (surely or luck.uniform(has, self.key, route.key) < likely):
                 spread = luck.lognormal(size, self.key, route.key, p.stream_spread)
                 streams.append(Stream(self, route, intensity * plant.employees * spread))
+        self.routes.update(stream.route for stream in streams)
         return streams
 
     def survey(self) -> None:
-        """Add up the own opportunities and divide the search budget over them."""
-        self.potential = sum(one.gross_value for one in self.opportunities)
+        """Divide the search budget over the own opportunities, dormant ones too."""
         weights = [one.own_weight for one in self.opportunities]
         budget = self.model.p.discovery.half_weight + sum(weights)
         for one, weight in zip(self.opportunities, weights, strict=True):
@@ -116,7 +143,13 @@ class Participant(mesa.Agent):
         return measure > threshold
 
     def pay(self, amount: float) -> None:
-        """Book a transaction cost."""
+        """Pay a transaction cost, less any subsidy."""
+        subsidy = self.model.levers.subsidy * amount
+        self.model.account.subsidy += subsidy
+        self.book(amount - subsidy)
+
+    def book(self, amount: float) -> None:
+        """Book a transaction cost that it bears itself."""
         raise NotImplementedError
 
     def count_exchange(self, change: int) -> None:
@@ -129,8 +162,10 @@ class Participant(mesa.Agent):
 
     def learn(self) -> None:
         """One month of awareness, knowledge, social capital and search."""
-        centre, p = self.model.centre, self.model.p
-        trainings, events = self.trainings.attend(centre.training), self.events.attend(centre.event)
+        if not self.present:
+            return
+        p, town = self.model.p, self.municipality
+        trainings, events = self.trainings.attend(town.training), self.events.attend(town.event)
         if not self.aware:
             self._grow_aware(trainings, events)
         rates, own = p.learning, 1.0 / 12.0 if self.living else 0.0
@@ -142,27 +177,73 @@ class Participant(mesa.Agent):
         won = self.social + (1.0 - missed) * (1.0 - self.social)
         self.social = won - rates.social_decay / 12.0 * (won - self.social_start)
         if self.aware:
-            self.search += p.discovery.finds * (1.0 + p.discovery.social_gain * self.social) / 12.0
+            finds = p.discovery.finds * (1.0 + p.discovery.social_gain * self.social)
+            self.search += (finds + self.model.levers.marketplace) / 12.0
 
     def _grow_aware(self, trainings: int, events: int) -> None:
         rates, (near, like, _) = self.model.p.learning, self.groups
         hazard = rates.aware_spontaneous + rates.aware_municipal * self.municipality.maturity
-        hazard += rates.aware_peers * 0.5 * (near.share + like.share)
+        hazard += rates.aware_peers * 0.5 * (near.share + like.share) + self.model.levers.campaign
         attended = trainings * math.log(1.0 - rates.aware_training) + events * math.log(1.0 - rates.aware_event)
-        self.aware = self.awareness.run(hazard / 12.0 - attended)
+        if self.awareness.run(hazard / 12.0 - attended):
+            self.become_aware()
 
 
 class Firm(Participant):
-    """A private plant."""
+    """A private plant, which may close, or a site where one may enter."""
 
     def __init__(self, model: RegionModel, plant: Plant) -> None:
         super().__init__(model, plant)
         self.discount_class = int(3 * model.luck.uniform(chance.TRAIT, plant.key, 4))
         self.carbon_value = 0.0
+        self.stay = self._next_turn()
 
-    def pay(self, amount: float) -> None:
+    def book(self, amount: float) -> None:
         """Book a transaction cost of firms."""
         self.model.account.transaction_firms += amount
+
+    def _next_turn(self) -> Clock:
+        return Clock(self.model.luck, chance.STAYS, self.key, self.turns)
+
+    def turn_over(self) -> None:
+        """One month towards closing, or towards the entry of a new firm."""
+        hazard = self.model.p.turnover.exit if self.present else self.entry_hazard()
+        if self.stay.run(hazard / 12.0):
+            if self.present:
+                self.close()
+            else:
+                self.enter()
+            self.stay = self._next_turn()
+
+    def entry_hazard(self) -> float:
+        """Hazard of an entry at this site, 1/yr: living exchanges nearby of what it could take part in attract."""
+        rates, town = self.model.p.turnover, self.municipality
+        nearby = sum(town in one.towns and one.route in self.routes for one in self.model.active())
+        return rates.entry * (1.0 + rates.attraction * nearby / (nearby + rates.half_offers))
+
+    def close(self) -> None:
+        """The firm is gone, and with it all that it had or knew of."""
+        for one in self.opportunities:
+            if one.stage is not Stage.DORMANT:
+                one.lose_party()
+        self.present = self.aware = False
+        self._count_member(-1)
+        self.registered_by.clear()
+        self.turns += 1
+        self.model.account.closed += 1
+
+    def enter(self) -> None:
+        """A new firm takes the site."""
+        self.present = True
+        self._count_member(1)
+        self.turns += 1
+        self.settle()
+        self.trainings.start_anew(self.municipality.training)
+        self.events.start_anew(self.municipality.event)
+        self.model.account.entered += 1
+        for one in self.opportunities:
+            if one.other(self).present:
+                one.become_latent()
 
 
 class Utility(Participant):
@@ -177,7 +258,7 @@ class Utility(Participant):
         """Only where the municipality is at least exploring."""
         return self.municipality.maturity > PASSIVE
 
-    def pay(self, amount: float) -> None:
+    def book(self, amount: float) -> None:
         """Book a transaction cost of utilities."""
         self.model.account.transaction_utilities += amount
 
@@ -187,9 +268,12 @@ class Municipality(mesa.Agent):
 
     def __init__(self, model: RegionModel, row: TownRow) -> None:
         super().__init__(model)
-        self.key, self.residents, self.maturity = chance.name_key(row.name), row.population, row.maturity
+        self.name, self.key = row.name, chance.name_key(row.name)
+        self.residents, self.maturity = row.population, row.maturity
         self.group = Group(f"municipality.{row.name}")
-        self.exchanges, self.saving, self.steps = 0, 0.0, 0
+        self.exchanges = self.steps = 0
+        self.saving = self.carbon = 0.0  # of its participants last month, a year
+        self.training = self.event = self.relief = 0.0  # per participant so far; share won
         self.clock = self._next_clock()
 
     def _next_clock(self) -> Clock:
@@ -205,19 +289,24 @@ class Municipality(mesa.Agent):
         return self.exchanges / (self.exchanges + self.model.p.municipalities.half_examples)
 
     def mature(self, active: float, policy: float) -> None:
-        """One month; `active` is the share of active municipalities, `policy` the steps a year of the centre's work."""
-        rates = self.model.p.municipalities
-        if self.maturity < ACTIVE:
-            per_head = max(self.saving, 0.0) / self.residents
-            hazard = rates.spontaneous + rates.examples * self.saturation() + rates.peers * active + policy
-            hazard += rates.saving * per_head / (per_head + rates.half_saving)
-            if self.clock.run(hazard / 12.0):
-                self._move(1)
+        """One month; `active` is the share of active municipalities, `policy` the steps a year won by policy work."""
+        while self.maturity < self.model.levers.mandate:
+            self._move(1)
+        if self.maturity < ACTIVE and self.clock.run(self.hazard(active, policy) / 12.0):
+            self._move(1)
         elections, rest = divmod(self.model.month - FIRST_ELECTION, TERM)
         if elections >= 0 and rest == 0:
             self._hold_election(elections)
 
+    def hazard(self, active: float, policy: float) -> float:
+        """Hazard of a step up, 1/yr."""
+        rates = self.model.p.municipalities
+        per_head = max(self.saving, 0.0) / self.residents
+        own = rates.spontaneous + rates.examples * self.saturation() + rates.peers * active
+        return own + rates.saving * per_head / (per_head + rates.half_saving) + policy
+
     def _hold_election(self, number: int) -> None:
         lost = self.model.p.municipalities.election_loss * (1.0 - self.saturation())
-        if self.maturity > PASSIVE and self.model.luck.uniform(chance.ELECTION, self.key, number) < lost:
+        may_fall = self.maturity > max(self.model.levers.mandate, PASSIVE)
+        if may_fall and self.model.luck.uniform(chance.ELECTION, self.key, number) < lost:
             self._move(-1)

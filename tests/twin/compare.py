@@ -14,11 +14,12 @@ import numpy as np
 from abm.month import months
 from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
-from abm.rules import compiled
+from abm.ruleset import slots
 from abm.scenario import Scenario
-from abm.simulate import build, column_names, initial_state
-from abm.state import ACCOUNT, NOBODY, STAGES, State, World
+from abm.simulate import build, column_names, initial_state, places
+from abm.state import ACCOUNT, NEVER_DUE, NOBODY, STAGES, State, World
 from tests.twin.agents import Participant
+from tests.twin.facilitator import Facilitator
 from tests.twin.luck import Attendances, Clock
 from tests.twin.model import RegionModel
 from tests.twin.opportunity import Finder, Opportunity
@@ -106,7 +107,7 @@ def traced() -> Iterator[list[Decision]]:
     def found(one: Opportunity) -> list[Decision]:
         clocks = [Decision(int(one.key), "found", one.search_so_far(), one.self_target)]
         if math.isfinite(one.broker_target):
-            clocks.append(Decision(int(one.key), "found by broker", one.model.centre.screening, one.broker_target))
+            clocks.append(Decision(int(one.key), "found by broker", one.coverage.screening, one.broker_target))
         return clocks
 
     def joins(who: Participant, prospect: Prospect) -> list[Decision]:
@@ -116,12 +117,16 @@ def traced() -> Iterator[list[Decision]]:
     def free(one: Opportunity) -> list[Decision]:
         return [Decision(int(one.key), "quantity", min(one.supply.free, one.demand.free), one.least)]
 
+    def promising(who: Facilitator, one: Opportunity) -> list[Decision]:
+        return [Decision(int(one.key), "case", who.public_value(one), who.cost_of_case)]
+
     with ExitStack() as stack:
         wrap(stack, Clock, "run", clock)
         wrap(stack, Attendances, "attend", attendance)
         wrap(stack, Opportunity, "found_by", found)
         wrap(stack, Participant, "joins", joins)
         wrap(stack, Opportunity, "free_quantity", free)
+        wrap(stack, Facilitator, "is_promising", promising)
         yield log
 
 
@@ -129,30 +134,42 @@ def engine_whole(state: State) -> dict[str, np.ndarray]:
     """All whole numbers of the engine's state that the twin has too."""
     pairs, persons, towns = state.pairs, state.persons, state.towns
     whole = {f"pair.{name}": pairs[name] for name in ("stage", "attempt", "found")}
-    names = ("aware", "registered", "trainings", "events", "agreements", "talks", "live")
+    whole["pair.carriers"] = np.bitwise_count(pairs["carriers"])
+    names = ("present", "aware", "registered", "trainings", "events", "agreements", "talks", "live", "turns")
     whole |= {f"person.{name}": persons[name] for name in names}
-    whole |= {f"town.{name}": towns[name] for name in ("maturity", "steps", "adopters", "exchanges")}
+    whole |= {f"town.{name}": towns[name] for name in ("maturity", "steps", "members", "adopters", "exchanges")}
+    whole |= {f"centre.{name}": state.centres[name] for name in ("opened", "closed", "cases")}
+    whole["centre.payers"] = state.seats["pays"].sum(axis=1)
     return whole
 
 
 def twin_whole(model: RegionModel) -> dict[str, list[int]]:
     """The same of the twin."""
     pairs, people, towns = model.opportunities, model.participants, model.municipalities
+    centres = model.facilitators
     return {
         "pair.stage": [STAGES.index(one.stage.value) for one in pairs],
         "pair.attempt": [one.attempt for one in pairs],
         "pair.found": [FINDERS[one.finder] for one in pairs],
+        "pair.carriers": [len(one.carriers) for one in pairs],
+        "person.present": [one.present for one in people],
         "person.aware": [one.aware for one in people],
-        "person.registered": [one.registered for one in people],
+        "person.registered": [one.is_registered for one in people],
         "person.trainings": [one.trainings.count for one in people],
         "person.events": [one.events.count for one in people],
         "person.agreements": [one.agreements for one in people],
         "person.talks": [one.talks for one in people],
         "person.live": [one.living for one in people],
+        "person.turns": [one.turns for one in people],
         "town.maturity": [one.maturity for one in towns],
         "town.steps": [one.steps for one in towns],
+        "town.members": [one.group.members for one in towns],
         "town.adopters": [one.group.adopters for one in towns],
         "town.exchanges": [one.exchanges for one in towns],
+        "centre.opened": [NEVER_DUE if one.staff.opened is None else one.staff.opened for one in centres],
+        "centre.closed": [one.staff.closed for one in centres],
+        "centre.cases": [len(one.cases) for one in centres],
+        "centre.payers": [sum(seat.pays for seat in one.staff.seats) for one in centres],
     }
 
 
@@ -162,6 +179,7 @@ def find_difference(world: World, state: State, model: RegionModel, log: list[De
         "pair": world.pairs["key"],
         "person": world.participants["key"],
         "town": world.town_keys,
+        "centre": np.arange(len(world.centres)),
     }
     mine, theirs = twin_whole(model), engine_whole(state)
     differing = [(name, np.flatnonzero(np.asarray(mine[name]) != theirs[name])) for name in mine]
@@ -184,6 +202,11 @@ def differing_levels(state: State, model: RegionModel) -> list[str]:
         "search": ([one.search for one in people], state.persons["search"]),
         "awareness": ([one.awareness.value for one in people], state.persons["aware_clock"]),
         "maturing": ([one.clock.value for one in towns], state.towns["clock"]),
+        "training": ([one.training for one in towns], state.towns["training"]),
+        "relief": ([one.relief for one in towns], state.towns["relief"]),
+        "carbon": ([one.carbon for one in towns], state.towns["carbon"]),
+        "work": ([one.work for one in model.facilitators], state.centres["work"]),
+        "hours": ([one.register_hours for one in model.facilitators], state.centres["register_hours"]),
         "saving": ([one.saving for one in towns], state.towns["saving"]),
     }
     return [name for name, (mine, theirs) in levels.items() if not is_close(mine, theirs).all()]
@@ -192,8 +215,8 @@ def differing_levels(state: State, model: RegionModel) -> list[str]:
 def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None) -> Comparison:
     """Run both until they differ; the twin on another scenario if one is given."""
     world, _ = build(scenario, seed)
-    p, rule = record(dict(scenario.values)), compiled(str(scenario.values["appraisal.rule"]))
-    state, names = initial_state(p, world), column_names(scenario)
+    p, rules = record(dict(scenario.values)), slots(scenario.values, scenario.rule_files)
+    state, names = initial_state(p, world, places(scenario)), column_names(scenario)
     rows = empty_rows(scenario.months, len(names) - len(INDICATORS))
     model, difference = RegionModel(twin_scenario or scenario, seed), None
     if [int(one.key) for one in model.opportunities] != world.pairs["key"].tolist():
@@ -203,7 +226,7 @@ def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None
             if t == world.spin_up:
                 state.account[:] = np.zeros(1, ACCOUNT)
             log.clear()
-            months(t, t + 1, p, world, state, rule, rows)
+            months(t, t + 1, p, world, state, rules, rows)
             model.step()
             difference = find_difference(world, state, model, log)
             if difference:

@@ -52,7 +52,7 @@ class Clock:
 
 
 class Attendances:
-    """How often one participant attends, as the centre's work per head grows."""
+    """How often one participant attends, as the facilitators' work per head grows."""
 
     def __init__(self, luck: Luck, event: np.uint64, key: np.uint64) -> None:
         self.luck, self.event, self.key = luck, event, key
@@ -66,3 +66,8 @@ class Attendances:
             self.count += 1
             self.next += self.luck.exponential(self.event, self.key, self.count)
         return self.count - before
+
+    def start_anew(self, offered: float) -> None:
+        """Somebody new, with a threshold of its own from what has been offered so far."""
+        self.count += 1
+        self.next = offered + self.luck.exponential(self.event, self.key, self.count)

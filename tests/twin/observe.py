@@ -14,6 +14,31 @@ if TYPE_CHECKING:
     from tests.twin.model import RegionModel
 
 MILLION = 1e6
+KINDS = ("material", "energy", "water", "sharing")
+COUNTS = (
+    "found_self",
+    "found_broker",
+    "forgotten",
+    "talks",
+    "failed",
+    "started",
+    "ended_loss",
+    "ended_process",
+    "ended_exit",
+)
+MONEY = (
+    "saving",
+    "transaction_firms",
+    "transaction_utilities",
+    "enforcement",
+    "investment",
+    "cofinance",
+    "grant",
+    "subsidy",
+    "price_floor",
+    "procurement",
+    "tax_revenue",
+)
 Row = dict[str, float]
 
 
@@ -23,58 +48,50 @@ def share(part: float, whole: float) -> float:
 
 
 def observe_people(model: RegionModel) -> Row:
-    """Adoption, awareness, knowledge and social capital."""
-    people = model.participants
+    """Adoption, awareness, knowledge and social capital of those present."""
+    people = [one for one in model.participants if one.present]
     firms = [one for one in people if isinstance(one, Firm)]
+    heads = len(people)
     return {
-        "adoption": sum(one.living > 0 for one in people) / len(people),
+        "adoption": share(sum(one.living > 0 for one in people), heads),
         "adoption_firms": share(sum(one.living > 0 for one in firms), len(firms)),
-        "aware": sum(one.aware for one in people) / len(people),
-        "knowledge": sum(one.knowledge for one in people) / len(people),
-        "social_capital": sum(one.social for one in people) / len(people),
+        "firms": len(firms),
+        "registered": sum(one.is_registered for one in people),
+        "aware": share(sum(one.aware for one in people), heads),
+        "knowledge": share(sum(one.knowledge for one in people), heads),
+        "social_capital": share(sum(one.social for one in people), heads),
     }
 
 
 def observe_stages(model: RegionModel) -> Row:
     """Opportunities in each stage."""
-    stages = [one.stage for one in model.known]
-    counts = {stage: stages.count(stage) for stage in (Stage.IDENTIFIED, Stage.NEGOTIATING, Stage.ACTIVE)}
+    stages = [one.stage for one in model.opportunities]
     return {
-        "exchanges": counts[Stage.ACTIVE],
-        "identified": counts[Stage.IDENTIFIED],
-        "negotiating": counts[Stage.NEGOTIATING],
-        "latent": len(model.opportunities) - sum(counts.values()),
+        "exchanges": stages.count(Stage.ACTIVE),
+        "identified": stages.count(Stage.IDENTIFIED),
+        "negotiating": stages.count(Stage.NEGOTIATING),
+        "latent": stages.count(Stage.LATENT) + stages.count(Stage.RESTING),
     }
 
 
 def observe_flows(live: list[Opportunity]) -> Row:
     """Quantities, raw material, carbon and money of living exchanges."""
-    names = [
-        "tonnes",
-        "heat",
-        "virgin_avoided",
-        "moved_up",
-        "imports_avoided",
-        "carbon_rate",
-        "saving_rate",
-        "cross_sector",
-    ]
-    row = dict.fromkeys(names, 0.0)
-    for one in live:
-        route, quantity = one.route.row, one.quantity
-        replaced = route.substitution * quantity
-        if one.route.is_heat:
-            row["heat"] += quantity
-        else:
-            row["tonnes"] += quantity
-            row["virgin_avoided"] += replaced
-            row["moved_up"] += route.disposed * quantity
-        row["imports_avoided"] += route.imported * replaced * one.route.commodity.price / MILLION
-        row["carbon_rate"] += one.net_saving * quantity
-        row["saving_rate"] += (one.margin() * quantity - 2.0 * one.enforcement()) / MILLION
-        row["cross_sector"] += one.cross
-    row["cross_sector"] = share(row["cross_sector"], len(live))
-    return row
+    by_kind = {kind: [one for one in live if one.route.row.kind == kind] for kind in KINDS}
+    material = by_kind["material"]
+    replaced = {one: one.route.row.substitution * one.quantity for one in live}
+    imports = (one.route.row.imported * replaced[one] * one.route.commodity.price for one in live)
+    return {
+        "tonnes": sum(one.quantity for one in material),
+        "virgin_avoided": sum(replaced[one] for one in material),
+        "moved_up": sum(one.route.row.disposed * one.quantity for one in material),
+        "heat": sum(one.quantity for one in by_kind["energy"]),
+        "water": sum(one.quantity for one in by_kind["water"]),
+        "shared": len(by_kind["sharing"]),
+        "imports_avoided": sum(imports) / MILLION,
+        "carbon_rate": sum(one.net_saving * one.quantity for one in live),
+        "saving_rate": sum(one.margin() * one.quantity - 2.0 * one.enforcement() for one in live) / MILLION,
+        "cross_sector": share(sum(one.cross for one in live), len(live)),
+    }
 
 
 def observe_network(live: list[Opportunity]) -> Row:
@@ -104,28 +121,43 @@ def observe_network(live: list[Opportunity]) -> Row:
 def observe_account(model: RegionModel) -> Row:
     """Sums since month 0."""
     account = model.account
-    counts = ("found_self", "found_broker", "forgotten", "talks", "failed", "started", "ended_loss", "ended_process")
-    public = account.centre_cost + account.cofinance
-    money = ("saving", "transaction_firms", "transaction_utilities", "enforcement", "investment", "cofinance")
-    row: Row = {name: getattr(account, name) for name in (*counts, "carbon")}
-    row |= {name: getattr(account, name) / MILLION for name in money}
+    row: Row = {name: getattr(account, name) for name in COUNTS} | {"carbon": account.carbon}
+    row |= {name: getattr(account, name) / MILLION for name in MONEY}
     return row | {
-        "transaction_cost": row["transaction_firms"] + row["transaction_utilities"],
-        "public_cost": public / MILLION,
-        "cost_per_tonne": share(public, account.carbon),
+        "firms_closed": account.closed,
+        "firms_entered": account.entered,
+        "transaction_cost": row["transaction_firms"] + row["transaction_utilities"] + row["subsidy"],
     }
 
 
-def observe_centre(model: RegionModel) -> Row:
-    """The centre's work, municipal maturity, prices."""
-    maturity = [town.maturity for town in model.municipalities]
+def observe_public(model: RegionModel) -> Row:
+    """What the public paid, for what, and who of it."""
+    account = model.account
+    cost = account.staff + account.administration
+    by_state = account.cofinance + account.grant + account.subsidy + account.price_floor
+    transfers = by_state + account.procurement
+    return {
+        "public_cost": cost / MILLION,
+        "transfers": transfers / MILLION,
+        "public_outlay": (cost + transfers) / MILLION,
+        "paid_national": (account.national + by_state) / MILLION,
+        "paid_region": account.region / MILLION,
+        "paid_municipal": (account.municipal + account.procurement) / MILLION,
+        "cost_per_tonne": share(cost + transfers, account.carbon),
+    }
+
+
+def observe_region(model: RegionModel) -> Row:
+    """Staff and cases of facilitators, municipal maturity, prices."""
+    towns = model.municipalities
+    maturity = [town.maturity for town in towns]
     ratios = [commodity.price / commodity.long_run for commodity in model.commodities]
     return {
-        "registered": model.centre.registered,
-        "relief": model.centre.relief,
-        "caseload": sum(one.support for one in model.centre.cases),
-        "maturity": sum(maturity) / len(maturity),
-        "active_municipalities": maturity.count(ACTIVE) / len(maturity),
+        "staff": sum(one.staff.paid for one in model.facilitators),
+        "caseload": sum(one.support for one in model.known),
+        "relief": sum(town.relief for town in towns) / len(towns),
+        "maturity": sum(maturity) / len(towns),
+        "active_municipalities": maturity.count(ACTIVE) / len(towns),
         "price_index": sum(ratios) / len(ratios),
     }
 
@@ -142,9 +174,9 @@ def observe_groups(model: RegionModel) -> Row:
 
 def observe(model: RegionModel) -> Row:
     """One row of the table."""
-    live = [one for one in model.known if one.stage is Stage.ACTIVE]
+    live = model.active()
     row = observe_people(model) | observe_stages(model) | observe_flows(live) | observe_network(live)
-    return row | observe_account(model) | observe_centre(model) | observe_groups(model)
+    return row | observe_account(model) | observe_public(model) | observe_region(model) | observe_groups(model)
 
 
 class Observer:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abm import chance
-from abm.catalogue import Byproduct
+from abm.catalogue import Byproduct, catalogue
 from abm.parameters import BY_NAME
 from tests.twin.luck import Clock, joint_key
 from tests.twin.prices import Commodity
 from tests.twin.rules import Prospect
 
 if TYPE_CHECKING:
-    from tests.twin.agents import Participant
+    from tests.twin.agents import Municipality, Participant
+    from tests.twin.facilitator import Coverage, Facilitator
     from tests.twin.model import RegionModel
 
 EARTH_RADIUS = 6371.0
@@ -33,6 +34,7 @@ class Stage(Enum):
     NEGOTIATING = "negotiating"
     ACTIVE = "active"
     RESTING = "resting"
+    DORMANT = "dormant"  # a party is not there
 
 
 class Finder(Enum):
@@ -48,7 +50,7 @@ class Route:
     def __init__(self, row: Byproduct, commodity: Commodity) -> None:
         self.row, self.commodity = row, commodity
         self.key = chance.name_key(row.id)
-        self.is_heat = row.unit == "MWh"
+        self.is_shared = row.kind == "sharing"
         self.living = 0
 
 
@@ -58,6 +60,7 @@ class Stream:
     def __init__(self, owner: Participant, route: Route, quantity: float) -> None:
         self.owner, self.route = owner, route
         self.quantity = self.free = quantity
+        self.exchanges = 0  # living ones
 
 
 def great_circle(a: Participant, b: Participant) -> float:
@@ -74,7 +77,7 @@ class Party:
     def __init__(self, who: Participant, share: float) -> None:
         self.who = who
         self.drawn_share = share  # of the joint gain, unless a broker splits it
-        self.first_cost = self.last_cost = self.investment = self.cofinance = 0.0
+        self.first_cost = self.last_cost = self.investment = self.cofinance = self.grant = 0.0
 
 
 class Opportunity:
@@ -97,17 +100,30 @@ class Opportunity:
         most = min(supply.quantity, demand.quantity)
         disposal = route.row.gate_fee + route.row.landfill_share * TAX_OF_TODAY
         self.gross_value = most * (self.replaced * route.commodity.long_run + disposal)
+        self.carbon = most * self.net_saving  # t CO2e a year that the whole flow would avoid
+        self.public = catalogue().sectors[self.user.plant.sector].public
         self.exists = most >= self.least and self.gross_value >= p.opportunities.min_value
         self.rank = luck.uniform(chance.VISIT_ORDER, self.key)
         self.donor_weight = self.user_weight = 0.0  # finds per unit of search of each party
         self.screen_weight = p.discovery.hit_rate * math.exp(-distance / p.discovery.broker_distance)
-        self.stage = Stage.RESTING
+        self.coverage: Coverage = model.coverage_of(self.donor.municipality, self.user.municipality)
+        self.stage = Stage.DORMANT
         self.attempt = 0
         self.finder: Finder | None = None  # of this attempt, or of the last one
         self.quantity = self.support = 0.0
+        self.carriers: set[Facilitator] = set()
         self.self_target = self.broker_target = math.inf
         self.clock: Clock | None = None
-        self.wakes = self.next_look = self.losing = self.refused = 0
+        self.wakes = self.next_look = self.losing = self.refused = self.identified_at = 0
+
+    @property
+    def towns(self) -> tuple[Municipality, Municipality]:
+        """Municipalities of donor and user."""
+        return self.donor.municipality, self.user.municipality
+
+    def other(self, who: Participant) -> Participant:
+        """The party that is not `who`."""
+        return self.user if who is self.donor else self.donor
 
     # -- worth and transaction cost
 
@@ -125,9 +141,17 @@ class Opportunity:
         disposal = row.gate_fee + row.landfill_share * levers.landfill_tax
         return disposal + levers.carbon_price * self.net_saving - self.hauling
 
+    def premium(self) -> float:
+        """What public buyers add to the price of what replaces raw material."""
+        return self.model.levers.procurement * self.public
+
+    def price(self) -> float:
+        """Price received for a unit of raw material replaced, guarantee included."""
+        return self.route.commodity.price + self.route.commodity.top_up
+
     def margin(self) -> float:
         """Joint gain per unit at today's price."""
-        return self.replaced * self.route.commodity.price + self.unpriced_margin()
+        return (1.0 + self.premium()) * self.replaced * self.price() + self.unpriced_margin()
 
     def share_of(self, party: Party) -> float:
         """Share of the joint gain of one party."""
@@ -158,7 +182,7 @@ class Opportunity:
         search = rates.search_hours * (1.0 - rates.broker_cut if self.finder is Finder.BROKER else 1.0)
         bargain = rates.bargain_hours * self.friction() * (1.0 - rates.support_cut * self.support)
         helped = 1.0 - p.closing.municipal_cut * who.municipality.maturity
-        permit = rates.permit_hours * self.route.row.permit * (1.0 - self.model.centre.relief) * helped
+        permit = rates.permit_hours * self.route.row.permit * (1.0 - who.municipality.relief) * helped
         hourly = rates.wage * rates.multiplier * (1.0 + who.agreements) ** -rates.learning
         party.first_cost = hourly * (search + 0.5 * bargain)
         party.last_cost = hourly * (0.5 * bargain + permit)
@@ -174,37 +198,44 @@ class Opportunity:
         """May both parties act?"""
         return self.donor.may_act() and self.user.may_act()
 
-    def uncertainty(self) -> float:
-        """u: of the appraisal."""
+    def uncertainty(self, who: Participant) -> float:
+        """u: of the appraisal; a user that another exchange serves already is surer."""
         rates = self.model.p.appraisal
         examples = self.route.living + self.route.row.examples
         unknown = 1.0 - 0.5 * (self.donor.knowledge + self.user.knowledge)
-        return rates.uncertainty * unknown * (1.0 - examples / (examples + rates.half_examples))
+        doubt = rates.uncertainty * unknown * (1.0 - examples / (examples + rates.half_examples))
+        served = who is self.user and self.demand.exchanges > 0
+        return doubt * (1.0 - rates.redundancy) if served else doubt
 
     def prospect(self, party: Party, quantity: float, *, talking: bool) -> Prospect:
         """What the exchange promises to one party; what it would pay is noted on the party."""
-        p, who, commodity = self.model.p, party.who, self.route.commodity
+        who, commodity = party.who, self.route.commodity
         flow = quantity * self.share_of(party)
         annuity = self.model.annuities[who.discount_class]
-        priced = flow * self.replaced * commodity.unit_value(who.discount_class)
+        priced = (1.0 + self.premium()) * flow * self.replaced * commodity.unit_value(who.discount_class)
         value = priced + annuity * (flow * self.unpriced_margin() - self.enforcement())
-        value -= who.risk_aversion * self.uncertainty() * abs(value)
+        value -= who.risk_aversion * self.uncertainty(who) * abs(value)
         value += annuity * flow * self.net_saving * who.carbon_value
         self.set_transaction_cost(party)
-        capex = flow * self.route.row.capex
-        party.cofinance = p.facilitator.cofinance * self.support * capex
-        party.investment = capex - party.cofinance
-        cost = party.investment + party.last_cost + (0.0 if talking else party.first_cost)
+        self.set_investment(party, flow)
+        unspent = party.last_cost + (0.0 if talking else party.first_cost)
         return Prospect(
             key=int(self.key),
             value=value,
-            cost=cost,
+            cost=party.investment + (1.0 - self.model.levers.subsidy) * unspent,
             priced_share=priced / value if value > 0.0 else 0.0,
-            volatility=commodity.volatility,
+            volatility=commodity.exposed_volatility(),
             rate=self.model.rates[who.discount_class],
             annuity=annuity,
             payback_limit=who.payback_limit,
         )
+
+    def set_investment(self, party: Party, flow: float) -> None:
+        """What the party itself invests, and what funds and grants pay of it."""
+        whole = flow * self.route.row.capex
+        party.cofinance = self.model.p.facilitator.cofinance * self.support * whole
+        party.grant = min(self.model.levers.grant * whole, whole - party.cofinance)
+        party.investment = whole - party.cofinance - party.grant
 
     def is_wanted(self, quantity: float, *, talking: bool) -> bool:
         """Do both parties want it now?"""
@@ -212,7 +243,12 @@ class Opportunity:
             return False
         return all(party.who.joins(self.prospect(party, quantity, talking=talking)) for party in self.parties)
 
-    # -- latent, resting
+    # -- latent, resting, dormant
+
+    @property
+    def is_registered(self) -> bool:
+        """Are both parties in somebody's register?"""
+        return self.donor.is_registered and self.user.is_registered
 
     def search_so_far(self) -> float:
         """Where the clock of own search stands."""
@@ -224,29 +260,51 @@ class Opportunity:
         threshold = self.model.luck.exponential(chance.FOUND_SELF, self.key, self.attempt)
         self.self_target = self.search_so_far() + threshold
         self.broker_target = math.inf
-        if self.donor.registered and self.user.registered:
-            self.model.centre.start_screening(self)
+        if self.is_registered:
+            self.start_screening()
+
+    def start_screening(self) -> None:
+        """Brokers look at it from now on: it is latent, and both its parties are registered."""
+        self.coverage.candidates.add(self)
+        threshold = self.model.luck.exponential(chance.FOUND_BROKER, self.key, self.attempt)
+        waiting = threshold / self.screen_weight if self.screen_weight else math.inf
+        self.broker_target = self.coverage.screening + waiting
 
     def found_by(self) -> Finder | None:
         """Whose clock has fired?"""
         if self.search_so_far() >= self.self_target:
             return Finder.SELF
-        return Finder.BROKER if self.model.centre.screening >= self.broker_target else None
+        return Finder.BROKER if self.coverage.screening >= self.broker_target else None
 
     def rest(self) -> None:
         """Forgotten, failed or ended: out of sight for a while."""
         self.stage, self.support, self.clock = Stage.RESTING, 0.0, None
         self.attempt += 1
         self.wakes = self.model.t + self.model.p.discovery.cool_down
-        self.model.resting.append(self)
+
+    def lose_party(self) -> None:
+        """A party closes: whatever was going on is over."""
+        account = self.model.account
+        if self.stage is Stage.ACTIVE:
+            account.ended_exit += 1
+            self._end()  # which is an attempt of its own
+        elif self.stage is Stage.NEGOTIATING:
+            account.failed += 1
+            self._leave_table()
+        elif self.stage is Stage.IDENTIFIED:
+            account.forgotten += 1
+        self.coverage.candidates.discard(self)
+        self.stage, self.support, self.clock = Stage.DORMANT, 0.0, None
+        self.attempt += 1
 
     # -- identified
 
     def identify(self, finder: Finder) -> None:
         """It is found; its parties may forget it again."""
         self.stage, self.finder = Stage.IDENTIFIED, finder
-        self.model.centre.candidates.discard(self)
-        self.next_look, self.refused = self.model.t, 0
+        self.coverage.candidates.discard(self)
+        self.identified_at = self.next_look = self.model.t
+        self.refused = 0
         self.clock = self._clock(chance.FORGOTTEN)
         if finder is Finder.SELF:
             self.model.account.found_self += 1
@@ -283,8 +341,9 @@ class Opportunity:
     def talk_duration(self) -> float:
         """Mean length of the talks, years."""
         rates = self.model.p.closing
-        permits = 1.0 + rates.permit_delay * self.route.row.permit * (1.0 - self.model.centre.relief)
-        maturity = 0.5 * (self.donor.municipality.maturity + self.user.municipality.maturity)
+        relief = 0.5 * sum(town.relief for town in self.towns)
+        maturity = 0.5 * sum(town.maturity for town in self.towns)
+        permits = 1.0 + rates.permit_delay * self.route.row.permit * (1.0 - relief)
         helped = (1.0 - rates.municipal_cut * maturity) * (1.0 - rates.support_cut * self.support)
         return rates.duration * permits * helped
 
@@ -293,14 +352,17 @@ class Opportunity:
         assert self.clock is not None
         if not self.clock.run(1.0 / (12.0 * self.talk_duration())):
             return
-        for party in self.parties:
-            party.who.talks -= 1
+        self._leave_table()
         quantity = self.free_quantity()
         if self.is_wanted(quantity, talking=True):
             self._conclude(quantity)
         else:
             self.model.account.failed += 1
             self.rest()
+
+    def _leave_table(self) -> None:
+        for party in self.parties:
+            party.who.talks -= 1
 
     def _conclude(self, quantity: float) -> None:
         account = self.model.account
@@ -311,11 +373,18 @@ class Opportunity:
             party.who.pay(party.last_cost)
             account.investment += party.investment
             account.cofinance += party.cofinance
+            account.grant += party.grant
             party.who.agreements += 1
-            party.who.count_exchange(1)
-        self.supply.free -= quantity
-        self.demand.free -= quantity
-        self.route.living += 1
+        self._bind(1)
+
+    def _bind(self, change: int) -> None:
+        """One living exchange more or less."""
+        for party in self.parties:
+            party.who.count_exchange(change)
+        for stream in (self.supply, self.demand):
+            stream.free -= change * self.quantity
+            stream.exchanges += change
+        self.route.living += change
 
     # -- active
 
@@ -323,15 +392,8 @@ class Opportunity:
         """One month of exchange: earnings, carbon, and perhaps the end."""
         assert self.clock is not None
         p, account = self.model.p, self.model.account
-        watching, yearly = self.enforcement(), self.quantity * self.margin()
-        losing = False
-        for party in self.parties:
-            own = self.share_of(party) * yearly - watching
-            party.who.municipality.saving += own
-            account.saving += own / 12.0
-            losing = losing or own < 0.0
-        account.enforcement += 2.0 * watching / 12.0
-        account.carbon += self.net_saving * self.quantity / 12.0
+        losing = self._earn()
+        self._book_public_money()
         self.losing = self.losing + 1 if losing else 0
         process_ends = self.clock.run(p.operation.end_rate * (1.0 - p.operation.trust_cut * self.trust()) / 12.0)
         if self.losing >= p.operation.patience:
@@ -341,13 +403,31 @@ class Opportunity:
             account.ended_process += 1
             self._end()
 
-    def _end(self) -> None:
+    def _earn(self) -> bool:
+        """Saving and carbon of the month; does a party lose by it?"""
+        account, losing = self.model.account, False
+        watching, yearly = self.enforcement(), self.quantity * self.margin()
         for party in self.parties:
-            party.who.count_exchange(-1)
+            own = self.share_of(party) * yearly - watching
+            party.who.municipality.saving += own
+            party.who.municipality.carbon += 0.5 * self.net_saving * self.quantity
+            account.saving += own / 12.0
+            losing = losing or own < 0.0
+        account.enforcement += 2.0 * watching / 12.0
+        account.carbon += self.net_saving * self.quantity / 12.0
+        return losing
+
+    def _book_public_money(self) -> None:
+        """What guarantee and public buyers pay, and the emissions of transport, which are taxed."""
+        account, replaced = self.model.account, self.replaced * self.quantity
+        account.price_floor += replaced * self.route.commodity.top_up / 12.0
+        account.procurement += replaced * self.premium() * self.price() / 12.0
+        self.model.freight += TRUCK * self.route.row.mass * self.distance / 1000.0 * self.quantity
+
+    def _end(self) -> None:
+        self._bind(-1)
+        for party in self.parties:
             party.who.social *= 1.0 - self.model.p.learning.social_loss
-        self.supply.free += self.quantity
-        self.demand.free += self.quantity
-        self.route.living -= 1
         self.quantity = 0.0
         self.rest()
 

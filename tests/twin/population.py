@@ -30,6 +30,7 @@ class Plant:
     employees: float
     lat: float
     lon: float
+    is_free: bool = False  # a site without a firm at the start
 
 
 def pick(weights: list[float], u: float) -> int:
@@ -48,8 +49,8 @@ def named_plant(row: PlantRow, is_firm: bool, region: Region) -> Plant:
     return Plant(chance.name_key(row.name), is_firm, sector, place, row.employees, lat, lon)
 
 
-def drawn_firm(number: int, region: Region, p: SimpleNamespace, luck: Luck) -> Plant:
-    """Firm `number` of those that the region does not name."""
+def drawn_firm(number: int, region: Region, p: SimpleNamespace, luck: Luck, *, is_free: bool = False) -> Plant:
+    """The plant that stands `number` places after the anchors."""
     key, sectors = joint_key(chance.FIRM, np.uint64(number)), catalogue().sectors
     sector = pick([row.share for row in sectors], luck.uniform(chance.SECTOR, key))
     least, tail = sectors[sector].smallest, p.size_exponent
@@ -62,11 +63,15 @@ def drawn_firm(number: int, region: Region, p: SimpleNamespace, luck: Luck) -> P
     east = p.position_spread * luck.normal(chance.POSITION, key, 1)
     lat = seat.lat + north / KM_PER_DEGREE
     lon = seat.lon + east / (KM_PER_DEGREE * math.cos(math.radians(seat.lat)))
-    return Plant(key, True, sector, place, employees, lat, lon)
+    return Plant(key, True, sector, place, employees, lat, lon, is_free)
 
 
 def plants(region: Region, p: SimpleNamespace, luck: Luck) -> list[Plant]:
-    """Anchors, drawn firms, utilities."""
+    """Anchors, drawn firms, utilities, free sites; utilities take places in the numbering too."""
     anchors = [named_plant(row, True, region) for row in region.anchor[: p.firms]]
-    firms = [drawn_firm(number, region, p, luck) for number in range(p.firms - len(anchors))]
-    return [*anchors, *firms, *(named_plant(row, False, region) for row in region.utility)]
+    utilities = [named_plant(row, False, region) for row in region.utility]
+    drawn = p.firms - len(anchors)
+    firms = [drawn_firm(number, region, p, luck) for number in range(drawn)]
+    first = drawn + len(utilities)
+    sites = range(first, first + round(p.potential * p.firms))
+    return [*anchors, *firms, *utilities, *(drawn_firm(number, region, p, luck, is_free=True) for number in sites)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +17,7 @@ NO_KEY = np.uint64(0)
 FORGOTTEN_JUMP = 1e-9  # memory below which a past jump no longer counts in a mean
 FADED_JUMP = 1e-6  # and below which it is not drawn for the start
 MOST_TERMS = 4000
+LOW_RATE = 0  # discount class
 
 
 def annuity(rate: float, horizon: float) -> float:
@@ -26,6 +29,20 @@ def discount_rates(worth: SimpleNamespace) -> tuple[float, ...]:
     """Rates of low, middle and high firms, and of municipalities."""
     middle, spread = worth.discount_firms, worth.discount_spread
     return middle / spread, middle, middle * spread, worth.discount_municipal
+
+
+def normal_share(x: float) -> float:
+    """Share of a standard normal below `x`."""
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+@dataclass
+class Outlook:
+    """Price some months ahead: how today's deviation lasts until then, log growth, spread of its log."""
+
+    decay: float
+    growth: float
+    spread: float
 
 
 class Commodity:
@@ -47,11 +64,16 @@ class Commodity:
             self.mean = self.noise**2 / (2.0 * (1.0 - self.memory**2)) + self._jump_growth(MOST_TERMS)
         lasting = 1.0 if self.walks else (1.0 - math.exp(-2.0 * kappa * horizon)) / (2.0 * kappa * horizon)
         self.volatility = math.sqrt(v**2 * (row.volatility**2 + row.jump_rate * row.jump_sd**2) * lasting)
-        self._plan_valuation(p.prices.expectations == "reverting" and not self.walks, horizon, rates)
+        self._plan_valuation(p.prices.expectations == "reverting", horizon, rates)
         self.deviation = 0.0 if self.walks else self._stationary_start()
-        self.price = self.long_run
-        self._expected: list[float] = []
-        self._values: list[float | None] = [None] * len(rates)
+        self.price, self.floor = self.long_run, 0.0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Values are worked out anew when they are asked for."""
+        self._plain: list[float] = []
+        self._received: list[tuple[float, float]] = []
+        self._values: list[float | None] = [None] * len(self._weights)
 
     def _jump_growth(self, months: int) -> float:
         """Log mean growth by possible jumps of some months."""
@@ -66,17 +88,20 @@ class Commodity:
             memory *= self.memory
         return growth
 
-    def _plan_valuation(self, looks_back: bool, horizon: float, rates: tuple[float, ...]) -> None:
-        """Discount weights of each half year, and how today's deviation lasts until then."""
+    def _plan_valuation(self, looks_ahead: bool, horizon: float, rates: tuple[float, ...]) -> None:
+        """Discount weights of each half year, and how the price stands then as seen from today."""
         years = [0.25 + 0.5 * n for n in range(round(2 * horizon))]
         self._weights = [[0.5 * math.exp(-rate * h) for h in years] for rate in rates]
-        self._outlook: list[tuple[float, float]] | None = None
-        if not looks_back:
-            return
-        self._outlook = []
-        for months in (round(12 * h) for h in years):
-            diffusion = self.noise**2 * (1.0 - self.memory ** (2 * months)) / (2.0 * (1.0 - self.memory**2))
-            self._outlook.append((self.memory**months, diffusion + self._jump_growth(months) - self.mean))
+        self._outlook = [self._outlook_in(round(12 * h)) if looks_ahead else Outlook(1.0, 0.0, 0.0) for h in years]
+        self._reverts = looks_ahead and not self.walks
+
+    def _outlook_in(self, months: int) -> Outlook:
+        monthly = self.noise**2 + self.jump_chance * self.jump_size**2
+        if self.walks:
+            return Outlook(1.0, 0.0, math.sqrt(months * monthly))
+        lasting = (1.0 - self.memory ** (2 * months)) / (1.0 - self.memory**2)
+        growth = 0.5 * self.noise**2 * lasting + self._jump_growth(months) - self.mean
+        return Outlook(self.memory**months, growth, math.sqrt(lasting * monthly))
 
     def _stationary_start(self) -> float:
         """Deviation before the first month."""
@@ -91,30 +116,66 @@ class Commodity:
                 x += left * self.jump_size * self.luck.normal(chance.PAST_JUMP_SIZE, self.key, n)
         return x
 
-    def advance(self, t: int, common: float) -> None:
-        """Price of month `t`, given the shock common to all."""
+    def advance(self, t: int, common: float, guarantee: float) -> None:
+        """Price of month `t`, given the shock common to all and the guarantee over the long-run price (0: none)."""
         shock = self.loading * common + self.own_loading * self.luck.normal(chance.PRICE_SHOCK, self.key, t)
         x = self.memory * self.deviation + self.noise * shock
         if self.jump_chance > 0.0 and self.luck.uniform(chance.PRICE_JUMP, self.key, t) < self.jump_chance:
             x += self.jump_size * self.luck.normal(chance.JUMP_SIZE, self.key, t)
         self.deviation = x
         self.price = self.long_run * math.exp(x - ((t + 1) * self.mean if self.walks else self.mean))
-        self._values = [None] * len(self._values)
-        self._expected = []
+        self.floor = guarantee * self.long_run
+        self._forget()
+
+    @property
+    def top_up(self) -> float:
+        """What the guarantee pays on top of today's price."""
+        return max(self.floor - self.price, 0.0)
+
+    def market_value(self, discount_class: int) -> float:
+        """Value of one unit a year over the horizon at today's prices, any guarantee left out, SEK yr."""
+        return self._discounted(self._expected(), discount_class)
 
     def unit_value(self, discount_class: int) -> float:
-        """Value of one unit a year over the horizon at today's prices, SEK yr."""
+        """The same with the guarantee in force."""
         value = self._values[discount_class]
         if value is None:
-            if not self._expected:
-                self._expected = self._expect()
-            value = sum(w * price for w, price in zip(self._weights[discount_class], self._expected, strict=True))
-            self._values[discount_class] = value
+            prices = [received for received, _ in self._guaranteed()] if self.floor > 0.0 else self._expected()
+            value = self._values[discount_class] = self._discounted(prices, discount_class)
         return value
 
-    def _expect(self) -> list[float]:
+    def exposed_volatility(self) -> float:
+        """Volatility over the horizon that a guarantee leaves to the parties."""
+        if self.floor <= 0.0:
+            return self.volatility
+        received, moving = zip(*self._guaranteed(), strict=True)
+        return self.volatility * self._discounted(moving, LOW_RATE) / self._discounted(received, LOW_RATE)
+
+    def _discounted(self, prices: Sequence[float], discount_class: int) -> float:
+        return sum(w * price for w, price in zip(self._weights[discount_class], prices, strict=True))
+
+    def _expected(self) -> list[float]:
         """Price expected in each half year of the horizon."""
-        if self._outlook is None:
-            return [self.price] * len(self._weights[0])
-        x = self.deviation
-        return [self.long_run * math.exp(decay * x + growth) for decay, growth in self._outlook]
+        if not self._plain:
+            self._plain = [self._expected_in(one) for one in self._outlook]
+        return self._plain
+
+    def _expected_in(self, one: Outlook) -> float:
+        if not self._reverts:
+            return self.price
+        return self.long_run * math.exp(one.decay * self.deviation + one.growth)
+
+    def _guaranteed(self) -> list[tuple[float, float]]:
+        """What is received in each half year under the guarantee, and the part of it that moves with the price."""
+        if not self._received:
+            ahead = zip(self._expected(), self._outlook, strict=True)
+            self._received = [self._at_least(mean, one.spread) for mean, one in ahead]
+        return self._received
+
+    def _at_least(self, mean: float, spread: float) -> tuple[float, float]:
+        """Mean of a lognormal price or the guaranteed one, whichever is higher (Black 1976), and its moving part."""
+        if spread == 0.0:
+            return max(mean, self.floor), mean if mean > self.floor else 0.0
+        d = math.log(mean / self.floor) / spread + 0.5 * spread
+        moving = mean * normal_share(d)
+        return moving + self.floor * normal_share(spread - d), moving
