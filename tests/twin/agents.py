@@ -14,7 +14,7 @@ from abm.catalogue import catalogue
 from tests.twin.luck import Attendances, Clock
 from tests.twin.opportunity import Opportunity, Route, Stage, Stream
 from tests.twin.population import Plant
-from tests.twin.rules import RULES, Prospect
+from tests.twin.rules import Prospect, rule_of
 
 if TYPE_CHECKING:
     from tests.twin.facilitator import Facilitator
@@ -62,7 +62,13 @@ class Participant(mesa.Agent):
         self.social_start = p.learning.social_start * (1.0 + spread * social)
         limit = p.appraisal.payback_spread * luck.normal(chance.TRAIT, key, 3)
         self.payback_limit = p.appraisal.payback_median * math.exp(limit)
-        self.rule = RULES[model.rule_name]
+        liking = 2.0 * luck.uniform(chance.TRAIT, key, 5) - 1.0
+        self.attitude = p.appraisal.attitude * (1.0 + spread * liking)
+        self.intention_threshold = p.appraisal.threshold + p.appraisal.threshold_spread * luck.normal(
+            chance.TRAIT, key, 4
+        )
+        sector = catalogue().sectors[plant.sector].id
+        self.rule = rule_of(*model.rule_names, sector, plant.is_firm, luck.uniform(chance.RULE, key))
         self.trainings = Attendances(luck, chance.TRAINING, key)
         self.events = Attendances(luck, chance.EVENT, key)
         self.search = 0.0
@@ -80,7 +86,8 @@ class Participant(mesa.Agent):
     def settle(self) -> None:
         """Start afresh, as whoever is here now."""
         luck, key, turn = self.model.luck, self.key, self.turns
-        self.knowledge, self.social, self.agreements = self.knowledge_start, self.social_start, 0
+        self.knowledge, self.social = self.knowledge_start, self.social_start
+        self.agreements = self.refusals = 0  # refusals: own noes since the last agreement
         self.aware = luck.uniform(chance.AWARE_AT_START, key, turn) < self.model.p.learning.aware_start
         self.aware_since = self.model.t
         self.awareness = Clock(luck, chance.AWARENESS, key, turn)
@@ -136,11 +143,25 @@ class Participant(mesa.Agent):
         return self.talks < self.model.p.closing.attention
 
     def joins(self, prospect: Prospect) -> bool:
-        """Its decision rule."""
-        if prospect.value <= 0.0:
-            return False
-        measure, threshold = self.rule(prospect)
-        return measure > threshold
+        """Its decision rule; it remembers how often it said no."""
+        measure, threshold = self.rule(prospect) if prospect.value > 0.0 else (0.0, 0.0)
+        if measure > threshold:
+            return True
+        self.refusals += 1
+        return False
+
+    def norm(self) -> float:
+        """Share of adopters around, mean of the own municipality and the own sector."""
+        return 0.5 * (self.groups[0].share + self.groups[1].share)
+
+    def control(self) -> float:
+        """How able it is: own knowledge, and places left at its table."""
+        return 0.5 * (self.knowledge + 1.0 - self.talks / self.model.p.closing.attention)
+
+    def aspiration(self) -> float:
+        """Value over cost that it now aspires to."""
+        rates = self.model.p.appraisal
+        return 1.0 + (rates.aspiration - 1.0) * (1.0 - rates.aspiration_decay) ** self.refusals
 
     def pay(self, amount: float) -> None:
         """Pay a transaction cost, less any subsidy."""

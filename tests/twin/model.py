@@ -79,7 +79,9 @@ class RegionModel(mesa.Model):
         self.p, self.luck = settings(scenario), Luck(seed)
         self.spin_up, self.last = scenario.spin_up_months, scenario.spin_up_months + scenario.months
         self.t = -1  # month from the start of the spin-up
-        self.rule_name = str(scenario.values["appraisal.rule"])
+        self.rule_names = str(scenario.values["appraisal.rule"]), str(scenario.values["appraisal.mix"])
+        parts = [getattr(self.p.appraisal, f"weight_{name}") for name in ("attitude", "norm", "control")]
+        self.weights = (parts[0] / sum(parts), parts[1] / sum(parts), parts[2] / sum(parts))
         self.rates = discount_rates(self.p.worth)
         self.annuities = tuple(annuity(rate, self.p.worth.horizon) for rate in self.rates)
         self.account = Account()

@@ -228,6 +228,12 @@ class Opportunity:
             rate=self.model.rates[who.discount_class],
             annuity=annuity,
             payback_limit=who.payback_limit,
+            attitude=who.attitude,
+            norm=who.norm(),
+            control=who.control(),
+            threshold=who.intention_threshold,
+            aspiration=who.aspiration(),
+            weights=self.model.weights,
         )
 
     def set_investment(self, party: Party, flow: float) -> None:
@@ -375,6 +381,7 @@ class Opportunity:
             account.cofinance += party.cofinance
             account.grant += party.grant
             party.who.agreements += 1
+            party.who.refusals = 0
         self._bind(1)
 
     def _bind(self, change: int) -> None:
