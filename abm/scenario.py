@@ -216,6 +216,8 @@ def _place_problems(scenario: Scenario) -> Iterator[str]:
         for key, name in asked:
             if name and name not in towns:
                 yield f"{_at(row, key)}: no municipality {name!r} in this region{nearest(name, towns)}"
+        if row.support > 0 and not row.supports:
+            yield f"{_at(row, 'support')}: {row.support:g} of its staff supports others, but supports names nobody"
         for name in row.supports:
             if name not in names or name == row.name:
                 yield f"{_at(row, 'supports')}: no other facilitator {name!r}{nearest(name, names)}"

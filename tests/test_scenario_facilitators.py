@@ -78,6 +78,10 @@ LOCAL = f'name = "local"\nfte = 1\nshares = {EVEN}\ncovers = ["Storstad"]\n'
         (LOCAL + 'supports = ["nodes"]', "facilitator local: supports: no other facilitator 'nodes'"),
         (LOCAL + 'supports = ["local"]', "facilitator local: supports: no other facilitator 'local'"),
         (LOCAL.replace('"local"', '"resource centre"'), "facilitator resource centre: given twice"),
+        (
+            LOCAL + "support = 0.5",
+            "facilitator local: support: 0.5 of its staff supports others, but supports names nobody",
+        ),
         (LOCAL + "start = -500", "facilitator local: start: month -500 is outside the run"),
         (LOCAL + "start = 20\nstop = 10", "facilitator local: stop: month 10 is not after"),
     ],
