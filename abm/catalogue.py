@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
@@ -20,6 +20,7 @@ from abm.chance import name_key
 
 DATA = Path(__file__).parent / "data"
 STRATEGIES = ("value", "carbon", "small_firms", "cross_sector", "first_come")
+MOST_STAFF = 10_000.0  # FTE of one facilitator
 NEVER = 9999  # a month no run reaches: "does not close"
 
 
@@ -113,17 +114,17 @@ class Facilitator(Row):
     Months count from month 0 and may be negative (part of the spin-up); no `covers` means all municipalities.
     """
 
-    name: str
-    fte: float = Field(ge=0, le=10_000)
-    start: int = 0
-    stop: int = NEVER
+    name: str = Field(min_length=1)
+    fte: float = Field(ge=0, le=MOST_STAFF, strict=True)
+    start: int = Field(default=0, strict=True)
+    stop: int = Field(default=NEVER, strict=True)
     staff_path: str = ""
-    shares: dict[str, float]
+    shares: dict[str, Annotated[float, Field(ge=0, le=1, strict=True)]]
     strategy: Literal[STRATEGIES] = "value"  # type: ignore[valid-type]
     covers: tuple[str, ...] = ()
     host: str = ""
     supports: tuple[str, ...] = ()
-    support: float = Field(default=0.0, ge=0, le=1)  # share of the staff that supports them
+    support: float = Field(default=0.0, ge=0, le=1, strict=True)  # share of the staff that supports them
     source: str = "judgement"
 
 

@@ -57,7 +57,11 @@ INDICATORS: tuple[Indicator, ...] = (
     Indicator("carbon_rate", "t CO2e/yr", "emissions avoided by live exchanges, transport taken off"),
     Indicator("carbon", "t CO2e", "emissions avoided since month 0, transport taken off"),
     Indicator("saving_rate", "MSEK/yr", "private saving of live exchanges at today's prices, enforcement taken off"),
-    Indicator("saving", "MSEK", "private saving since month 0, enforcement taken off"),
+    Indicator(
+        "saving",
+        "MSEK",
+        "private saving since month 0, guarantees, premiums and taxes avoided included, enforcement taken off",
+    ),
     Indicator("transaction_cost", "MSEK", "transaction cost since month 0, whoever paid it, enforcement not included"),
     Indicator("transaction_firms", "MSEK", "part of it paid by firms"),
     Indicator("transaction_utilities", "MSEK", "part of it paid by municipal utilities"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import NEVER, STRATEGIES
+from abm.catalogue import MOST_STAFF, NEVER, STRATEGIES
 from abm.rules import RULES
 from abm.ruleset import mix_problem, rule_problem
 
@@ -28,7 +28,8 @@ POSITIVE = (1e-9, INFINITE)
 SHARE = (0.0, 1.0)
 MONTHLY_SHARE = (0.0, 12.0)  # a yearly rate of which a twelfth is taken each month
 COUNT = (1, 2_000_000)
-STAFF = (0.0, 10_000.0)
+STAFF = (0.0, MOST_STAFF)
+REACH = (0.0, 1e5)  # what one person can do a year
 MONTH = (0, 100_000)
 LARGEST = 1e15  # no parameter means a number beyond this
 LARGEST_MULTIPLE = 1000.0  # of the staff, in a dated path
@@ -328,27 +329,29 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("facilitator.review_period", 4, 2, 6, "yr", "years between the funders' reviews of the centre", domain=(1, 100)),
   P("facilitator.review_threshold", 0.0, 0.0, 8.0, "-",
     "growth of yearly benefit since the opening over yearly cost below which funders close it; 0: always renewed"),
-  P("facilitator.cases", 6.0, 3, 12, "1/FTE", "cases carried at a time"),
+  P("facilitator.cases", 6.0, 3, 12, "1/FTE", "cases carried at a time", domain=REACH),
   P("facilitator.patience", 2, 1, 6, "count", "refused looks after which a case is given up", domain=COUNT),
-  P("facilitator.trainings", 40.0, 20, 80, "1/(FTE yr)", "participants trained"),
-  P("facilitator.registrations", 30.0, 15, 60, "1/(FTE yr)", "participants registered"),
-  P("facilitator.screenings", 60.0, 30, 120, "1/(FTE yr)", "pairs screened"),
-  P("facilitator.attendances", 250.0, 120, 500, "1/(FTE yr)", "attendances at events (10 events of 25)"),
-  P("facilitator.steps", 1.0, 0.4, 2.5, "1/(FTE yr)", "municipal steps spread over municipalities not yet active"),
-  P("facilitator.relief", 0.03, 0.01, 0.06, "1/(FTE yr)", "regulatory relief won for permits"),
+  P("facilitator.trainings", 40.0, 20, 80, "1/(FTE yr)", "participants trained", domain=REACH),
+  P("facilitator.registrations", 30.0, 15, 60, "1/(FTE yr)", "participants registered", domain=REACH),
+  P("facilitator.screenings", 60.0, 30, 120, "1/(FTE yr)", "pairs screened", domain=REACH),
+  P("facilitator.attendances", 250.0, 120, 500, "1/(FTE yr)", "attendances at events (10 events of 25)",
+    domain=REACH),
+  P("facilitator.steps", 1.0, 0.4, 2.5, "1/(FTE yr)", "municipal steps spread over municipalities not yet active",
+    domain=REACH),
+  P("facilitator.relief", 0.03, 0.01, 0.06, "1/(FTE yr)", "regulatory relief won for permits", domain=REACH),
   P("facilitator.relief_most", 0.4, 0.2, 0.6, "share", "largest regulatory relief", domain=SHARE),
   P("facilitator.cofinance", 0.10, 0.0, 0.25, "share", "share of the investment of a carried case paid by funds found",
     domain=SHARE),
   P("facilitator.cost", 2.0e6, 1.0e6, 2.5e6, "SEK/(FTE yr)", "cost of one FTE, all in", OREBRO),
   # -- interventions: off at level 0, from month `start` to month `stop`
-  *dated("landfill_tax", 800.0, "SEK/t", "landfill tax added to today's"),
-  *dated("carbon_price", 1000.0, "SEK/t", "carbon price added to today's"),
+  *dated("landfill_tax", 800.0, "SEK/t", "landfill tax added to today's", most=1e5),
+  *dated("carbon_price", 1000.0, "SEK/t", "carbon price added to today's", most=1e5),
   *dated("transaction_subsidy", 0.5, "share", "share of the parties' transaction cost paid by the state", most=1.0),
   *dated("grant", 0.4, "share", "share of the parties' investment paid by the state", most=1.0),
   *dated("price_floor", 1.0, "share",
          "price guaranteed for replaced raw material, over its long-run price (contract for difference)", most=2.0),
-  *dated("marketplace", 0.1, "1/yr", "finds per aware participant that a digital marketplace adds"),
-  *dated("campaign", 0.1, "1/yr", "awareness that an information campaign adds"),
+  *dated("marketplace", 0.1, "1/yr", "finds per aware participant that a digital marketplace adds", most=12.0),
+  *dated("campaign", 0.1, "1/yr", "awareness that an information campaign adds", most=12.0),
   *dated("mandate", 1, "step", "least maturity that municipalities are obliged to have", most=2),
   *dated("procurement", 0.3, "share", "premium that public buyers pay for replaced raw material", most=5.0),
   P("interventions.marketplace.cost", 20_000.0, 5_000, 50_000, "SEK", "cost of the marketplace per find offered"),

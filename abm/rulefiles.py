@@ -6,6 +6,7 @@ module of its own, never found through the import path, and nothing compiled fro
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import re
@@ -73,7 +74,17 @@ def function(reference: str, content: bytes) -> FunctionType:
     if len(arguments) != 1 or any(one.kind != one.POSITIONAL_OR_KEYWORD for one in arguments):
         taken = ", ".join(map(str, arguments)) or "none"
         raise DataError([f"{path}: {name} takes {len(arguments)} arguments ({taken}), a rule takes one: prospect"])
+    _refuse_raising(path, name, content)
     return found
+
+
+def _refuse_raising(path: str, name: str, content: bytes) -> None:
+    """A compiled rule has nobody to raise to; refused in the whole function `name` of the file."""
+    for rule in ast.walk(ast.parse(content)):
+        if isinstance(rule, ast.FunctionDef) and rule.name == name:
+            for node in ast.walk(rule):
+                if isinstance(node, (ast.Raise, ast.Assert)):
+                    raise DataError([f"{path}: {name} raises in line {node.lineno}; a rule says True or False"])
 
 
 @cache

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from abm.catalogue import (
+    MOST_STAFF,
     NEVER,
     DataError,
     Facilitator,
@@ -190,6 +191,7 @@ def _date_problems(scenario: Scenario) -> Iterator[str]:
     months = scenario.months
     for where, start, stop, least in _periods(scenario):
         usual = where + "start" in BY_NAME and start == BY_NAME[where + "start"].default
+        usual = usual and not scenario.values.get(where + "level")  # an intervention that is on should come into force
         if not usual and not least <= start < months:
             yield f"{where}start: month {start} is outside the run (months {least} to {months - 1})"
         if stop <= start:
@@ -201,9 +203,11 @@ def _date_problems(scenario: Scenario) -> Iterator[str]:
         if problem := path_problem(row.staff_path):
             yield f"{where}: {problem}"
             continue
-        for month, _ in read_path(row.staff_path):
+        for month, multiple in read_path(row.staff_path):
             if not -scenario.spin_up_months <= month < months:
                 yield f"{where}: month {month} is outside the run ({months} months)"
+            if row.fte * multiple > MOST_STAFF:
+                yield f"{where}: {multiple:g} times {row.fte:g} FTE is more than {MOST_STAFF:g} FTE"
 
 
 def _place_problems(scenario: Scenario) -> Iterator[str]:
@@ -228,9 +232,9 @@ def _place_problems(scenario: Scenario) -> Iterator[str]:
 
 
 def overlapping(scenario: Scenario) -> tuple[str, str] | None:
-    """Names of two facilitators over the same municipality at the same time."""
+    """Names of two facilitators over the same municipality at the same time, the centre at whatever staff."""
     everywhere = {town.name for town in scenario.region.municipality}
-    staffed = [row for row in facilitators(scenario) if row.fte > 0]
+    staffed = [row for row in facilitators(scenario) if row.fte > 0 or row.name == RESOURCE_CENTRE]
     for number, row in enumerate(staffed):
         for other in staffed[:number]:
             shared = (set(row.covers) or everywhere) & (set(other.covers) or everywhere)

@@ -77,6 +77,7 @@ def manifest(scenario: Scenario, *, seed: int, replicates: int, **more: Any) -> 
         "months": scenario.months,
         "parameters": dict(scenario.values),
         "firms": [asdict(firm) for firm in scenario.firms],
+        "facilitators": [row.model_dump() for row in scenario.facilitators],
         "rule_files": {path: hashlib.sha256(content).hexdigest() for path, content in scenario.rule_files},
         "seed": seed,
         "replicates": replicates,

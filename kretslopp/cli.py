@@ -152,9 +152,9 @@ def effect(
     if as_json:
         typer.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:
-        from results.tables import effect_table
+        from results.tables import effect_table, in_both_arms
 
-        typer.echo(effect_table(result))
+        typer.echo(effect_table(result, in_both_arms(scenario)))
 
 
 @app.command("list")

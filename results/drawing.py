@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from abm.parameters import BY_NAME, Value
+from abm.parameters import BY_NAME, Value, read_path
 from abm.scenario import Scenario, resource_centre
 from abm.staffing import staff_path
 from experiments.effect import WITH, WITHOUT, Arms, Difference, PairedEffect
@@ -73,6 +73,13 @@ class Study:
     def fte(self) -> float:
         """Staff of the centre in the scenario."""
         return float(self.scenario.values["facilitator.fte"])
+
+    @property
+    def staff_text(self) -> str:
+        """'4 FTE', with its dated multiples."""
+        path = str(self.scenario.values["facilitator.staff_path"])
+        later = [f"{self.fte * multiple:g} from month {month}" for month, multiple in read_path(path)]
+        return ", ".join([f"{self.fte:g} FTE", *later])
 
     @property
     def opening(self) -> int | None:

@@ -20,7 +20,7 @@ from experiments.effect import Difference, PairedEffect, Ratio
 from experiments.store import commit
 from results.drawing import Study, function_label, staff
 from results.figures import FIGURES
-from results.tables import HEADLINES, effect_cells, headline_rows, number, years
+from results.tables import HEADLINES, effect_cells, headline_rows, in_both_arms, number, years
 
 RANKING = (
     "The ranking depends on the assumed reach of one FTE in each function (cases, trainings, municipal steps and "
@@ -77,7 +77,7 @@ def function_rows(study: Study) -> list[dict[str, str]]:
     rows = []
     for name in [*order, None]:
         effect = study.centre if name is None else study.functions[name]
-        low, high = study.reach[name] if name else (None, None)
+        low, high = study.reach.get(name or "", (None, None))
         rows.append({
             "function": function_label(name) if name else "All together",
             "FTE": f"{staff(study.scenario, name) if name else study.fte:.3g}",
@@ -171,11 +171,17 @@ def answer(study: Study) -> list[str]:
     closing = f" and closes after {years(study.closing)}" if study.closing is not None else ""
     first = (
         f"After {years(study.scenario.months)}, {study.scenario.region.title} has on average {with_} living by-product "
-        f"exchanges with a resource centre of {study.fte:g} FTE that opens after {years(study.opening)}{closing}, and "
+        f"exchanges with a resource centre of {study.staff_text} that opens after {years(study.opening)}{closing}, and "
         f"{without} without one. {_difference(exchanges)} "
         f"The share of participants in an exchange is {share_with} against {share_without}. {_difference(adoption)}"
     )
-    return [first, *_anyway(exchanges), _cost(study)]
+    return [first, *_in_both(study.scenario), *_anyway(exchanges), _cost(study)]
+
+
+def _in_both(scenario: Scenario) -> list[str]:
+    """What works with and without the centre alike."""
+    also = in_both_arms(scenario)
+    return [f"In force with and without the centre: {'; '.join(also)}."] if also else []
 
 
 def _difference(difference: Difference) -> str:
@@ -256,7 +262,8 @@ def command(study: Study) -> str:
     scenario = study.scenario
     base = load_scenario(scenario.region_name).values
     settings = [f"{name}={value}" for name, value in scenario.values.items() if value != base[name]]
-    source = scenario.source if scenario.firms else scenario.region_name  # own firms are in no setting
+    in_file = scenario.firms or scenario.facilitators  # these are in no setting
+    source = scenario.source if in_file else scenario.region_name
     words = ["kretslopp", "study", source, "--replicates", str(study.centre.pairs)]
     words += ["--months", str(scenario.months), "--seed", str(study.centre.seed)]
     return shlex.join([*words, *(word for setting in settings for word in ("--set", setting))])

@@ -18,7 +18,7 @@ from results.drawing import Study, staff
 from results.figures import write_figures
 from results.listings import as_text
 from results.report import RANKING, dose_rows, function_rows, report_html
-from results.tables import effect_table, effects_frame
+from results.tables import effect_table, effects_frame, in_both_arms
 
 DOSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # FTE
 ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")  # of the assumed reach of one person
@@ -34,13 +34,17 @@ def _dose(fte: float) -> str:
 
 
 def study_arms(scenario: Scenario) -> dict[str, Scenario]:
-    """Scenarios by the name of their arm; functions that nobody works on have no arm of their own."""
+    """Scenarios by the name of their arm; functions that nobody works on have no arm of their own.
+
+    Where others facilitate too, there are no arms at low and high reach: it would be that of the others as well.
+    """
+    ends = () if scenario.facilitators else ENDS
     staffed = [function for function in FUNCTIONS if staff(scenario, function) > 0]
     return {
         WITHOUT: without_centre(scenario),
         WITH: scenario,
         **{_alone(function): single_function(scenario, function) for function in staffed},
-        **{_alone(function, end): single_function(scenario, function, end) for function in staffed for end in ENDS},
+        **{_alone(function, end): single_function(scenario, function, end) for function in staffed for end in ends},
         **{_dose(fte): scenario.with_values({"facilitator.fte": fte}) for fte in DOSES},
     }
 
@@ -60,7 +64,11 @@ def run_study(
     treated = [name for name in arms.arm_names if name != WITHOUT]
     effects = {name: effect_of(arms, scenario, name) for name in treated}
     alone = {name: effects[_alone(name)] for name in FUNCTIONS if _alone(name) in effects}
-    reach = {name: (effects[_alone(name, "low")], effects[_alone(name, "high")]) for name in alone}
+    reach = {
+        name: (effects[_alone(name, "low")], effects[_alone(name, "high")])
+        for name in alone
+        if _alone(name, "low") in effects
+    }
     return Study(scenario, arms, effects[WITH], alone, reach, {fte: effects[_dose(fte)] for fte in DOSES})
 
 
@@ -111,7 +119,7 @@ def write_study(study: Study, folder: Path) -> None:
 
 def study_text(study: Study) -> str:
     """What the terminal shows: the effect, the functions alone, the sizes."""
-    parts = [effect_table(study.centre)]
+    parts = [effect_table(study.centre, in_both_arms(study.scenario))]
     tables: Mapping[str, list[dict[str, str]]] = {
         "Each function alone": function_rows(study),
         "Size of the centre": dose_rows(study),

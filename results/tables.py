@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
+from abm.interventions import INTERVENTIONS
+from abm.scenario import Scenario
 from experiments.effect import Difference, PairedEffect, Ratio
 
 # The rows of the short table: indicator and what to call it
@@ -83,8 +86,18 @@ def years(months: int) -> str:
     return f"{count} {unit}{'s' * (count != 1)}"
 
 
-def effect_table(effect: PairedEffect) -> str:
-    """The short table as text, with pairs, seed and what the interval is."""
+def in_both_arms(scenario: Scenario) -> list[str]:
+    """Facilitators and interventions that are there with and without the centre."""
+    also = [f"{row.name} ({row.fte:g} FTE)" for row in scenario.facilitators if row.fte > 0]
+    for one in INTERVENTIONS.values():
+        level = scenario.values[one.level.name]
+        if level:
+            also.append(f"{one.name.replace('_', ' ')} {level:g} {one.level.unit}")
+    return also
+
+
+def effect_table(effect: PairedEffect, also: Sequence[str] = ()) -> str:
+    """The short table as text, with pairs, seed and what the interval is; `also` is in force in both arms."""
     header = ("", "unit", "without", "with centre", "effect (95 % interval)")
     rows = [header, *headline_rows(effect)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
@@ -105,6 +118,8 @@ def effect_table(effect: PairedEffect) -> str:
     if gain.pairing_gain is not None and gain.pairing_gain_ci is not None:
         low, high = gain.pairing_gain_ci
         note += f"\nPairing gain on adoption (variance ratio): {gain.pairing_gain:.1f} ({low:.1f} to {high:.1f})."
+    if also:
+        note += f"\nIn force with and without the centre: {'; '.join(also)}."
     return "\n".join([*lines, "", note])
 
 

@@ -39,6 +39,7 @@ def _errors(**overrides: object) -> list[str]:
         ("facilitator.covers", "Storstan", "no municipality 'Storstan' in this region; did you mean Storstad?"),
         ("facilitator.host", "Mellan", "facilitator.host: no municipality 'Mellan'"),
         ("facilitator.strategy", "carbn", "'carbn' is not one of value, carbon"),
+        ("facilitator.trainings", 1e12, "facilitator.trainings: 1e+12 is not allowed: 0 to 100000"),
         ("facilitator.funding.national", 1.5, "facilitator.funding.national: 1.5 is not allowed"),
         ("interventions.grants.level", 0.2, "no parameter interventions.grants.level; did you mean"),
     ],
@@ -47,6 +48,12 @@ def test_one_line_says_it(name: str, value: object, expected: str) -> None:
     errors = _errors(**{name: value})
     assert any(expected in line for line in errors), errors
     assert len(errors) == 1
+
+
+def test_an_intervention_that_would_never_come_into_force() -> None:
+    with pytest.raises(ScenarioError, match="month 12 is outside the run"):
+        load_scenario("tiny", {"interventions.grant.level": 0.2}, months=12)
+    load_scenario("tiny", months=12)
 
 
 def test_funding_beyond_the_whole() -> None:
@@ -69,6 +76,10 @@ LOCAL = f'name = "local"\nfte = 1\nshares = {EVEN}\ncovers = ["Storstad"]\n'
     [
         (LOCAL.replace("fte = 1", 'fte = "one"'), "facilitator local: fte"),
         (LOCAL.replace("fte = 1", "fte = -1"), "facilitator local: fte"),
+        (LOCAL.replace("fte = 1", "fte = true"), "facilitator local: fte"),
+        (LOCAL.replace("policy = 0.2", "policy = -0.2"), "facilitator local: shares.policy"),
+        (LOCAL + 'staff_path = "24:20000"', "multiples from 0"),
+        (LOCAL.replace("fte = 1", "fte = 500") + 'staff_path = "24:900"', "900 times 500 FTE is more than 10000 FTE"),
         (LOCAL.replace("fte = 1\n", ""), "facilitator local: fte: Field required"),
         (LOCAL + 'strategi = "value"', "facilitator local: strategi"),
         (LOCAL + 'strategy = "best"', "facilitator local: strategy"),
@@ -109,7 +120,8 @@ def test_overlapping_centres_need_coordination(tmp_path: Path) -> None:
     assert load_scenario(file, {"facilitator.coordination": 0.0}).values["facilitator.coordination"] == 0.0
     apart = {"facilitator.covers": "Mellanby, Lillbyn"}
     assert overlapping(load_scenario(file, apart)) is None
-    assert overlapping(load_scenario(file, {"facilitator.fte": 0.0})) is None
+    with pytest.raises(ScenarioError, match="coordination"):  # a study adds staff to a centre without any
+        load_scenario(file, {"facilitator.fte": 0.0})
 
 
 def test_the_command_ends_with_code_2(
