@@ -155,6 +155,8 @@ def functions(study: Study) -> Figure:
     axes = single_axes(figure)
     axes.axvline(0, color=INK, linewidth=0.9)
     for place, name in enumerate(alone):
+        if name not in study.reach:
+            continue
         low, high = (end["exchanges"].mean for end in study.reach[name])
         axes.plot([low, high], [place, place], color=FAINT, linewidth=9, solid_capstyle="butt")
     for place, (_, effect, colour) in enumerate(rows):

@@ -168,6 +168,22 @@ def test_a_centre_without_planned_staff_has_no_effect(tmp_path):
     assert "nan" not in text.lower().replace("finance", "").replace("financial", "")
 
 
+def test_other_facilitators_and_interventions_are_said(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(
+        'region = "tiny"\nmonths = 30\n[parameters]\nfacilitator.coordination = 0.5\ninterventions.grant.level = 0.2\n'
+        '[[facilitator]]\nname = "business support"\nfte = 2\nstart = -24\n'
+        "shares = { leadership = 0.2, knowledge = 0.4, policy = 0, brokerage = 0.4, meeting = 0 }\n"
+    )
+    text = page(load_scenario(file), tmp_path / "study")
+    assert "In force with and without the centre: business support (2 FTE); grant 0.2 share" in " ".join(text.split())
+    assert f"kretslopp study {file}" in text.replace("&#39;", "'")
+    manifest = json.loads((tmp_path / "study" / "manifest.json").read_text())
+    assert manifest["facilitators"][0]["name"] == "business support"
+    arms = set(pd.read_parquet(tmp_path / "study" / "runs.parquet")["arm"])
+    assert not any("reach" in arm for arm in arms)  # it would be the others' reach as well
+
+
 def test_one_pair_gives_no_interval(tmp_path):
     text = page(scenario(), tmp_path, replicates=1)
     assert "one pair of runs has no interval" in text
