@@ -18,7 +18,7 @@ HEADLINES = (
     ("exchanges", "Living exchanges"),
     ("started", "Exchanges started in all"),
     ("tonnes", "By-products exchanged, without heat"),
-    ("heat", "Excess heat exchanged"),
+    ("heat", "Excess heat and steam exchanged"),
     ("virgin_avoided", "Virgin raw material replaced"),
     ("moved_up", "Moved up the waste hierarchy"),
     ("carbon_rate", "Emissions avoided a year"),
