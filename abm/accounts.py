@@ -7,19 +7,26 @@ streams not exchanged, and raw material not replaced.
 
 from __future__ import annotations
 
+from abm.catalogue import PAYERS
 from abm.compiled import mechanism
+
+NATIONAL, REGION, MUNICIPAL = range(len(PAYERS))
 
 
 @mechanism
-def pay_staff(p, state):
-    """Staff of all facilitators, by payer."""
+def pay_staff(p, world, state):
+    """Staff of all facilitators, by payer; what projects and municipalities do not pay falls to the usual one."""
     account, month = state.account[0], p.facilitator.cost / 12.0
     for f in range(state.centres.size):
         centre = state.centres[f]
         account.staff += month * centre.staff
         account.national += month * centre.national
         account.municipal += month * centre.municipal
-        account.region += month * (centre.staff - centre.national - centre.municipal)
+        rest = month * (centre.staff - centre.national - centre.municipal)
+        payer = world.centres[f].payer
+        account.national += rest * (payer == NATIONAL)
+        account.region += rest * (payer == REGION)
+        account.municipal += rest * (payer == MUNICIPAL)
 
 
 @mechanism
@@ -51,7 +58,7 @@ def collect_taxes(world, state):
 @mechanism
 def step(p, world, state):
     """Book the month."""
-    pay_staff(p, state)
+    pay_staff(p, world, state)
     run_interventions(state)
     if state.lever[0].added_tax > 0.0 or state.lever[0].added_price > 0.0:
         collect_taxes(world, state)

@@ -15,7 +15,16 @@ from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.learning import start_level
 from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, adopters_around, move
-from abm.worth import enforcement, friction, net_saving, premium, transaction_cost, unpriced_margin, value_share
+from abm.worth import (
+    enforcement,
+    friction,
+    net_saving,
+    premium,
+    transaction_cost,
+    unpaid_carbon,
+    unpriced_margin,
+    value_share,
+)
 
 
 @mechanism
@@ -71,7 +80,7 @@ def weigh(e, side, quantity, talking, p, world, state):
         doubt *= 1.0 - p.appraisal.redundancy
     value = certainty_equivalent(priced + certain, doubt, fixed, p)
     if not fixed.firm:  # a municipality counts the public value of carbon
-        value += annuity * flow * p.worth.carbon_value * net_saving(pair, route)
+        value += annuity * flow * unpaid_carbon(p.worth, lever) * net_saving(pair, route)
 
     helped = 1.0 - p.closing.municipal_cut * state.towns[fixed.municipality].maturity
     permit = route.permit * (1.0 - state.towns[fixed.municipality].relief) * helped

@@ -20,6 +20,7 @@ from abm.chance import name_key
 
 DATA = Path(__file__).parent / "data"
 STRATEGIES = ("value", "carbon", "small_firms", "cross_sector", "first_come")
+PAYERS = ("national", "region", "municipal")
 MOST_STAFF = 10_000.0  # FTE of one facilitator
 NEVER = 9999  # a month no run reaches: "does not close"
 
@@ -124,6 +125,7 @@ class Facilitator(Row):
     covers: tuple[str, ...] = ()
     host: str = ""
     supports: tuple[str, ...] = ()
+    payer: Literal[PAYERS] = "region"  # type: ignore[valid-type]
     support: float = Field(default=0.0, ge=0, le=1, strict=True)  # share of the staff that supports them
     source: str = "judgement"
 

@@ -38,8 +38,10 @@ def teach_and_meet(f, p, world, state):
 
 
 @mechanism
-def influence(f, p, world, state):
-    """Policy: regulatory relief for permits, up to a ceiling."""
+def influence(f, t, p, world, state):
+    """Policy: regulatory relief for permits, up to a ceiling; as maturity, held as today's during the spin-up."""
+    if t < world.spin_up:
+        return
     won = p.facilitator.relief * world.centres[f].policy * state.centres[f].work / 12.0
     for m in range(state.towns.size):
         if world.covers[f, m]:
@@ -137,7 +139,8 @@ def register(f, t, p, world, state):
 def public_value(e, p, world, state):
     """Joint gain of a case and its carbon at public value over the horizon, investment taken off, SEK.
 
-    At the municipal rate. The parties' carbon price is a transfer and does not count; 0 if the case cannot be agreed
+    At the municipal rate. The carbon price and an added landfill tax are transfers and do not count (the tax of today
+    stands for what landfilling costs others); 0 if the case cannot be agreed
     now for want of free quantity or of a municipality that lets its utility act.
     """
     pair = world.pairs[e]
@@ -147,6 +150,7 @@ def public_value(e, p, world, state):
     priced = route.substitution * pair.fit * state.market[route.commodity].public_value
     carbon = (p.worth.carbon_value - lever.carbon_price) * net_saving(pair, route)
     rest = world.annuities[MUNICIPAL] * (unpriced_margin(pair, route, lever) + carbon)
+    rest -= world.annuities[MUNICIPAL] * route.landfill_share * lever.added_tax
     return free_quantity(e, p, world, state) * (priced + rest - route.capex)
 
 
@@ -263,7 +267,7 @@ def step(t, p, world, state):
     """All that facilitators do in month `t`; nothing at zero staff."""
     for f in range(state.centres.size):
         teach_and_meet(f, p, world, state)
-        influence(f, p, world, state)
+        influence(f, t, p, world, state)
     screen(p, world, state)
     for f in range(state.centres.size):
         register(f, t, p, world, state)

@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abm.catalogue import PAYERS
 from abm.compiled import mechanism
+from abm.firms import utilities
 from abm.parameters import BY_NAME, Parameter
 from abm.scenario import Scenario
 
-PAYERS = ("national", "region", "municipal")
 LEVERS = np.dtype(
     [
         (name, "f8")
@@ -64,7 +65,10 @@ def _per_municipality(level: float, unit_cost: float, reach: Reach) -> float:
 
 @dataclass(frozen=True)
 class Intervention:
-    """What a policy does: `levers` are raised by its level; `payer` bears its cost and what it pays out."""
+    """What a policy does: `levers` are raised by its level; `payer` bears its cost and what it pays out.
+
+    Running cost is booked by `payer`; who pays a flow stands in observe.observe_public, and a test compares the two.
+    """
 
     name: str
     meaning: str
@@ -148,7 +152,7 @@ def lever_paths(scenario: Scenario) -> np.ndarray:
     paths["landfill_tax"] = values["worth.landfill_tax"]
     paths["carbon_price"] = values["worth.carbon_price"]
     region = scenario.region
-    reach = Reach(int(values["population.firms"]) + len(region.utility), len(region.municipality))
+    reach = Reach(int(values["population.firms"]) + len(utilities(scenario.firms, region)), len(region.municipality))
     for one in INTERVENTIONS.values():
         first = f"interventions.{one.name}"
         level = float(values[f"{first}.level"])

@@ -299,8 +299,8 @@ def _settings(source: Scenario | str | Path, months: int | None, changes: Mappin
         raise ScenarioError(["seed: the seed of a replicate is given as rng"])
     if isinstance(source, Scenario) and months is not None:
         raise ScenarioError(["months: a Scenario has its own; give them to load_scenario"])
-    scenario = source if isinstance(source, Scenario) else load_scenario(source, months=months)
-    return scenario.with_values({name.replace("__", "."): _plain(value) for name, value in changes.items()})
+    values = {name.replace("__", "."): _plain(value) for name, value in changes.items()}
+    return source.with_values(values) if isinstance(source, Scenario) else load_scenario(source, values, months=months)
 
 
 def _plain(value: Any) -> Any:

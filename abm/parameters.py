@@ -354,9 +354,11 @@ PARAMETERS: tuple[Parameter, ...] = (
   *dated("campaign", 0.1, "1/yr", "awareness that an information campaign adds", most=12.0),
   *dated("mandate", 1, "step", "least maturity that municipalities are obliged to have", most=2),
   *dated("procurement", 0.3, "share", "premium that public buyers pay for replaced raw material", most=5.0),
-  P("interventions.marketplace.cost", 20_000.0, 5_000, 50_000, "SEK", "cost of the marketplace per find offered"),
-  P("interventions.campaign.cost", 10_000.0, 3_000, 30_000, "SEK", "cost of the campaign per participant reached"),
-  P("interventions.mandate.cost", 300_000.0, 100_000, 800_000, "SEK/yr", "cost of a mandate per municipality"),
+  P("interventions.marketplace.cost", 20_000.0, 5_000, 50_000, "SEK",
+    "yearly cost of the marketplace per participant and unit of its level"),
+  P("interventions.campaign.cost", 10_000.0, 3_000, 30_000, "SEK",
+    "yearly cost of the campaign per participant and unit of its level"),
+  P("interventions.mandate.cost", 300_000.0, 100_000, 800_000, "SEK/yr", "cost of a mandate per step and municipality"),
 )
 # fmt: on
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 FROM_MONTH_0 = ("facilitator.", "interventions.")  # what acts from month 0 on only: arms may differ in these
 COVERED = "facilitator.covers"
+SHARED = ("months", "region", "facilitators", "firms", "rule_files")
 RATES = "facilitator."  # what one person does a year, except for what describes the resource centre alone
 OF_THE_CENTRE = {name for name in BY_NAME if name.startswith(("facilitator.shares.", "facilitator.funding."))} | {
     f"facilitator.{name}"
@@ -301,6 +302,8 @@ class Run:
 
     def branch(self, arm: Scenario) -> Run:
         """A run of `arm` from this state on, with parameters, facilitators, levers and rows of its own."""
+        if places(arm) > self.state.cases.shape[1] or fastest_search(arm) > self.world.fastest_search:
+            raise ValueError("an arm with more staff or search than the spin-up was told of: give it to spun_up")
         p, state, rows = record(dict(arm.values)), self.state.copy(), _rows(arm)
         return Run(arm, self.seed, p, self.rules, self.names, under(self.world, arm, p), state, rows, self.month)
 
@@ -337,7 +340,7 @@ def check_arms(arms: Sequence[Scenario]) -> None:
     first = arms[0]
     for arm in arms[1:]:
         differing = [name for name, value in arm.values.items() if value != first.values[name]]
-        same = all(getattr(arm, name) == getattr(first, name) for name in ("months", "region", "facilitators", "firms"))
+        same = all(getattr(arm, name) == getattr(first, name) for name in SHARED)
         if not same or any(not name.startswith(FROM_MONTH_0) or name == COVERED for name in differing):
             raise ValueError(
                 f"arms share a spin-up only in one region and length, differing in {' and '.join(FROM_MONTH_0)} "

@@ -13,18 +13,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abm.catalogue import STRATEGIES, Facilitator
+from abm.catalogue import PAYERS, STRATEGIES, Facilitator
 from abm.compiled import kernel, mechanism
 from abm.opportunities import Opportunities
 from abm.parameters import FUNCTIONS, read_path
 from abm.scenario import Scenario, facilitators
 from abm.state import ACTIVE_MUNICIPALITY, NEVER_DUE
+from abm.worth import unpaid_carbon
 
 VALUE, CARBON, SMALL_FIRMS, CROSS_SECTOR, FIRST_COME = range(len(STRATEGIES))
-PATIENCE = 24  # months after the opening in which municipalities pay without asking for results (judgement)
+GRACE = 24  # months after the opening in which municipalities pay without asking for results (judgement)
 CENTRE_ROW = np.dtype(
     [(name, "f8") for name in (*FUNCTIONS, "support", "national", "municipal", "threshold")]
-    + [("project_end", "i8"), ("strategy", "i4"), ("host", "i4")],
+    + [("project_end", "i8"), ("strategy", "i4"), ("host", "i4"), ("payer", "i4")],
     align=True,
 )
 
@@ -58,6 +59,7 @@ def facilitation(scenario: Scenario) -> Facilitation:
         for function in FUNCTIONS:
             centre[function] = row.shares[function]
         centre["support"], centre["project_end"] = row.support, values["facilitator.project_end"]
+        centre["payer"] = PAYERS.index(row.payer)
         centre["strategy"] = STRATEGIES.index(row.strategy)
         centre["host"] = towns.index(row.host) if row.host else NEVER_DUE
     for source in ("national", "municipal"):  # the others have permanent money
@@ -141,12 +143,12 @@ def covered_residents(f, world):
 @mechanism
 def decide_cofunding(f, t, p, world, state):
     """Each municipality covered decides for the year: active ones pay while their benefit, money first, outgrows it."""
-    row, young = world.centres[f], t - state.centres[f].opened < PATIENCE
+    row, young = world.centres[f], t - state.centres[f].opened < GRACE
     asked = row.municipal * p.facilitator.cost * world.staff[t, f] / covered_residents(f, world)
     for m in range(state.towns.size):
         town, seat = state.towns[m], state.seats[f, m]
         least = p.municipalities.cofund_threshold * asked * world.residents[m]
-        pays_off = town.saving > seat.saving and growth(f, m, p.worth.carbon_value, state) >= least
+        pays_off = town.saving > seat.saving and growth(f, m, unpaid_carbon(p.worth, state.lever[0]), state) >= least
         seat.pays = world.covers[f, m] and town.maturity == ACTIVE_MUNICIPALITY and (young or pays_off)
 
 
@@ -158,7 +160,7 @@ def review(f, t, p, world, state):
     total = 0.0
     for m in range(state.towns.size):
         if world.covers[f, m]:
-            total += growth(f, m, p.worth.carbon_value, state)
+            total += growth(f, m, unpaid_carbon(p.worth, state.lever[0]), state)
     least = world.centres[f].threshold * p.facilitator.cost * state.centres[f].staff
     state.centres[f].closed = state.centres[f].closed or total < least
 

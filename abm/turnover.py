@@ -24,6 +24,8 @@ from abm.state import (
     other,
 )
 
+TURN = 20  # bits kept for the attendances of one occupant of a site
+
 
 @mechanism
 def settle(i, t, p, world, state):
@@ -91,8 +93,7 @@ def enter(i, t, p, world, state):
     person = state.persons[i]
     count_member(i, 1, world, state)
     person.turns += 1
-    person.trainings += 1
-    person.events += 1
+    person.trainings = person.events = person.turns << TURN  # its luck does not hang on what was here before
     settle(i, t, p, world, state)
     state.account[0].entered += 1
     next_turn(i, world, state)

@@ -26,6 +26,12 @@ def unpriced_margin(pair, route, lever):
 
 
 @mechanism
+def unpaid_carbon(rates, lever):
+    """Public value of a tonne CO2e beyond the carbon price, which the parties' saving holds already, SEK/t."""
+    return max(rates.carbon_value - lever.carbon_price, 0.0)
+
+
+@mechanism
 def premium(pair, lever):
     """Price received over the market's: public buyers pay more for what replaces raw material."""
     return 1.0 + lever.procurement * pair.public

@@ -96,7 +96,7 @@ def dose_rows(study: Study) -> list[dict[str, str]]:
             "FTE": f"{fte:g}",
             "living exchanges": change(effect["exchanges"]),
             "participants in an exchange": change(effect["adoption"]),
-            "public cost, MSEK": number(effect["public_outlay"].mean),
+            "public money, MSEK": number(effect["public_outlay"].mean),
             "marginal cost, SEK/t CO2e": ratio_cell(effect.marginal_cost),
         }
         for fte, effect in study.doses.items()
@@ -232,7 +232,7 @@ def tiles(study: Study) -> list[tuple[str, str, str]]:
         ("Emissions avoided, t CO2e", "carbon"),
     )  # fmt: skip
     rows = [(label, *_split(change(study.centre[name]))) for label, name in chosen]
-    return [*rows, ("Public cost per further tonne, SEK", *_split(ratio_cell(study.centre.marginal_cost)))]
+    return [*rows, ("Public money per further tonne, SEK", *_split(ratio_cell(study.centre.marginal_cost)))]
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import pytest
 
 from abm.parameters import FUNCTIONS, STRATEGIES, Value
 from abm.scenario import Scenario, load_scenario
-from abm.simulate import simulate, simulate_arms
+from abm.simulate import simulate, simulate_arms, spun_up
 from abm.staffing import coverages, staff_path
 from experiments.runner import replicate_seeds, run_all
 from tests.conftest import horizon, runs, t_value
@@ -182,6 +182,25 @@ def test_project_money_ends(tiny: Scenario) -> None:
     assert run["staff"][48:] == pytest.approx(2.4)
     years = 4.0 * 0.4 * (48 - 12) / 12 * float(tiny.values["facilitator.cost"]) / 1e6
     assert run["paid_national"][-1] - run["cofinance"][-1] == pytest.approx(years)
+
+
+def test_staff_is_booked_to_its_payer(nodes: Scenario) -> None:
+    rows = [
+        row.model_copy(update={"payer": "national"}) if row.name == "national" else row for row in nodes.facilitators
+    ]
+    run = simulate(replace(nodes, facilitators=tuple(rows)).with_values({"facilitator.cofinance": 0.0}), 1)
+    cost = float(nodes.values["facilitator.cost"]) / 12e6
+    national = staff_path(rows[-1], 0, nodes.months).sum() * cost
+    assert run["paid_national"][-1] == pytest.approx(national)
+    assert run["paid_region"][-1] == pytest.approx(run["staff"].sum() * cost - national)
+
+
+def test_a_run_branches_into_what_it_was_told_of(tiny: Scenario) -> None:
+    more, louder = tiny.with_values({"facilitator.fte": 400.0}), {"interventions.marketplace.level": 5.0}
+    for arm in (more, tiny.with_values(louder)):
+        with pytest.raises(ValueError, match="give it to spun_up"):
+            spun_up(tiny, 1).branch(arm)
+        assert spun_up(tiny, 1, [arm]).branch(arm).month == 0
 
 
 def test_municipalities_pay_while_it_pays_for_them(region: Scenario) -> None:

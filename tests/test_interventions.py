@@ -52,8 +52,12 @@ def test_nothing_moves_before_the_start(tiny: Scenario, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_prices_and_population_stay(tiny: Scenario, name: str) -> None:
-    off, on = simulate_arms([tiny, tiny.with_values(_at(name))], 3)
-    assert np.array_equal(off["price_index"], on["price_index"])
+    settled = tiny.with_values({"turnover.attraction": 0.0})  # else exchanges attract firms
+    off, on = simulate_arms([settled, settled.with_values(_at(name))], 3)
+    for indicator in ("price_index", "firms", "firms_closed", "firms_entered"):
+        assert np.array_equal(off[indicator], on[indicator]), indicator
+    for attribute in ("lat", "lon", "sector", "municipality"):
+        assert np.array_equal(getattr(off.network, attribute), getattr(on.network, attribute))
 
 
 @pytest.mark.slow

@@ -259,8 +259,8 @@ class Firm(Participant):
         self._count_member(1)
         self.turns += 1
         self.settle()
-        self.trainings.start_anew(self.municipality.training)
-        self.events.start_anew(self.municipality.event)
+        self.trainings.start_anew(self.municipality.training, self.turns)
+        self.events.start_anew(self.municipality.event, self.turns)
         self.model.account.entered += 1
         for one in self.opportunities:
             if one.other(self).present:

@@ -85,7 +85,9 @@ class Facilitator(mesa.Agent):
             town.event += self.output(self.p.attendances, "meeting") / heads
 
     def influence(self) -> None:
-        """Relief for permits."""
+        """Relief for permits; none during the spin-up."""
+        if self.model.t < self.model.spin_up:
+            return
         won = self.output(self.p.relief, "policy") / 12.0
         for town in self.towns:
             town.relief = max(town.relief, min(town.relief + won, self.p.relief_most))
@@ -169,6 +171,7 @@ class Facilitator(mesa.Agent):
             return 0.0
         transfer = self.model.p.worth.carbon_value - self.model.levers.carbon_price
         yearly = one.unpriced_margin() + transfer * one.net_saving
+        yearly -= one.route.row.landfill_share * self.model.levers.added_tax
         priced = one.replaced * one.route.commodity.market_value(MUNICIPAL_CLASS)
         per_unit = priced + self.model.annuities[MUNICIPAL_CLASS] * yearly - one.route.row.capex
         return one.free_quantity() * per_unit

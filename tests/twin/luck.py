@@ -67,7 +67,7 @@ class Attendances:
             self.next += self.luck.exponential(self.event, self.key, self.count)
         return self.count - before
 
-    def start_anew(self, offered: float) -> None:
-        """Somebody new, with a threshold of its own from what has been offered so far."""
-        self.count += 1
+    def start_anew(self, offered: float, turn: int) -> None:
+        """Somebody new, with thresholds of its own from what has been offered so far."""
+        self.count = turn * 2**20
         self.next = offered + self.luck.exponential(self.event, self.key, self.count)

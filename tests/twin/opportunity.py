@@ -215,7 +215,8 @@ class Opportunity:
         priced = (1.0 + self.premium()) * flow * self.replaced * commodity.unit_value(who.discount_class)
         value = priced + annuity * (flow * self.unpriced_margin() - self.enforcement())
         value -= who.risk_aversion * self.uncertainty(who) * abs(value)
-        value += annuity * flow * self.net_saving * who.carbon_value
+        unpaid = max(who.carbon_value - self.model.levers.carbon_price, 0.0)
+        value += annuity * flow * self.net_saving * unpaid
         self.set_transaction_cost(party)
         self.set_investment(party, flow)
         unspent = party.last_cost + (0.0 if talking else party.first_cost)

@@ -81,19 +81,23 @@ class Staff:
         hosted = self.host is None or self.host.maturity == ACTIVE
         return plan > 0.0 and not self.closed and hosted
 
+    def unpaid_carbon(self) -> float:
+        """Public value of a tonne beyond its price."""
+        return max(self.model.p.worth.carbon_value - self.model.levers.carbon_price, 0.0)
+
     def ask_municipalities(self, plan: float, *, is_young: bool) -> None:
         """Each decides for the year."""
         p = self.model.p
         asked = self.funding.municipal * self.p.cost * plan / self.residents
         for seat in self.seats:
             least = p.municipalities.cofund_threshold * asked * seat.town.residents
-            pays_off = seat.town.saving > seat.saving and seat.growth(p.worth.carbon_value) >= least
+            pays_off = seat.town.saving > seat.saving and seat.growth(self.unpaid_carbon()) >= least
             seat.pays = seat.town.maturity == ACTIVE and (is_young or pays_off)
 
     def review(self) -> None:
         """Funders with a threshold close what has not brought enough for what it cost last month, a year."""
         if self.funding.threshold > 0.0:
-            growth = sum(seat.growth(self.model.p.worth.carbon_value) for seat in self.seats)
+            growth = sum(seat.growth(self.unpaid_carbon()) for seat in self.seats)
             self.closed = self.closed or growth < self.funding.threshold * self.p.cost * self.paid
 
     def pay(self, plan: float) -> None:
