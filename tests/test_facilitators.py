@@ -185,10 +185,8 @@ def test_project_money_ends(tiny: Scenario) -> None:
 
 
 def test_staff_is_booked_to_its_payer(nodes: Scenario) -> None:
-    rows = [
-        row.model_copy(update={"payer": "national"}) if row.name == "national" else row for row in nodes.facilitators
-    ]
-    run = simulate(replace(nodes, facilitators=tuple(rows)).with_values({"facilitator.cofinance": 0.0}), 1)
+    rows = nodes.facilitators
+    run = simulate(nodes.with_values({"facilitator.cofinance": 0.0}), 1)
     cost = float(nodes.values["facilitator.cost"]) / 12e6
     national = staff_path(rows[-1], 0, nodes.months).sum() * cost
     assert run["paid_national"][-1] == pytest.approx(national)
