@@ -41,7 +41,8 @@ ACTIVE_IN: dict[str, dict[str, Value]] = {
     # Else public carbon decides most utilities' choices, and a low rate raises value and hurdle alike
     "worth.discount_municipal": {"prices.volatility": 2.0, "worth.carbon_value": 0.0},
     "discovery.value_cap": {"discovery.value_exponent": 1.0},
-    "operation.patience": {"prices.volatility": 2.0, "run.spin_up": 5},
+    # Few exchanges run into loss: those that npv lets through at volatile prices do
+    "operation.patience": {"prices.volatility": 2.0, "run.spin_up": 5, "appraisal.rule": "npv"},
     "facilitator.cofinance": LEADERSHIP,
     "transaction.support_cut": LEADERSHIP,
     "closing.support_cut": LEADERSHIP,
