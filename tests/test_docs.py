@@ -46,12 +46,13 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     assert call.returncode == 0, call.stderr
 
 
-def test_python_example_of_the_package_runs() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/policies.md"])
+def test_python_examples_run(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     assert blocks
     for block in blocks:
-        exec(compile(block.replace("ostergotland", "tiny").replace("=100", "=4"), "README", "exec"), {})
+        exec(compile(block.replace("ostergotland", "tiny").replace("=100", "=4"), page, "exec"), {})
 
 
 @pytest.mark.slow
