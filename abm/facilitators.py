@@ -140,8 +140,8 @@ def public_value(e, p, world, state):
     """Joint gain of a case and its carbon at public value over the horizon, investment taken off, SEK.
 
     At the municipal rate. The carbon price and an added landfill tax are transfers and do not count (the tax of today
-    stands for what landfilling costs others); 0 if the case cannot be agreed
-    now for want of free quantity or of a municipality that lets its utility act.
+    stands for what landfilling costs others); 0 if the case cannot be agreed now for want of free quantity or of a
+    municipality that lets its utility act.
     """
     pair = world.pairs[e]
     if not may_act(pair.supplier, world, state) or not may_act(pair.receiver, world, state):

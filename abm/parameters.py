@@ -294,6 +294,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     "chance to fall one step at an election without local exchanges", domain=SHARE),
   P("municipalities.cofund_threshold", 1.0, 0.25, 4.0, "-",
     "growth of yearly benefit at home over own yearly share of the centre, from which a municipality goes on paying"),
+  P("municipalities.cofund_grace", 24, 0, 60, "months",
+    "months after the opening in which active municipalities pay without asking for results", domain=MONTH),
   # -- the resource centre, and facilitators in general
   P("facilitator.fte", 4.0, 0, 16, "FTE", "staff of the resource centre", domain=STAFF),
   P("facilitator.start", 12, 0, 36, "month", "months from month 0 to the opening of the centre", domain=MONTH),

@@ -22,7 +22,6 @@ from abm.state import ACTIVE_MUNICIPALITY, NEVER_DUE
 from abm.worth import unpaid_carbon
 
 VALUE, CARBON, SMALL_FIRMS, CROSS_SECTOR, FIRST_COME = range(len(STRATEGIES))
-GRACE = 24  # months after the opening in which municipalities pay without asking for results (judgement)
 CENTRE_ROW = np.dtype(
     [(name, "f8") for name in (*FUNCTIONS, "support", "national", "municipal", "threshold")]
     + [("project_end", "i8"), ("strategy", "i4"), ("host", "i4"), ("payer", "i4")],
@@ -143,7 +142,7 @@ def covered_residents(f, world):
 @mechanism
 def decide_cofunding(f, t, p, world, state):
     """Each municipality covered decides for the year: active ones pay while their benefit, money first, outgrows it."""
-    row, young = world.centres[f], t - state.centres[f].opened < GRACE
+    row, young = world.centres[f], t - state.centres[f].opened < p.municipalities.cofund_grace
     asked = row.municipal * p.facilitator.cost * world.staff[t, f] / covered_residents(f, world)
     for m in range(state.towns.size):
         town, seat = state.towns[m], state.seats[f, m]

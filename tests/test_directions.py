@@ -168,6 +168,7 @@ DIRECTIONS: tuple[Direction, ...] = (
     Direction("municipalities.peers", +1, "maturity"),
     Direction("municipalities.election_loss", -1, "maturity"),
     Direction("municipalities.cofund_threshold", -1, "paid_municipal", SHARED_COST),
+    Direction("municipalities.cofund_grace", +1, "paid_municipal", SHARED_COST),
     # facilitators: more of them, longer, reaching more
     Direction("facilitator.fte", +1, given=CENTRE),
     Direction("facilitator.start", -1, given=CENTRE),

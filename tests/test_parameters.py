@@ -51,6 +51,7 @@ ACTIVE_IN: dict[str, dict[str, Value]] = {
     "facilitator.relief_most": {"facilitator.fte": 60.0},
     "facilitator.funding.municipal": {"municipalities.cofund_threshold": 4.0},
     "municipalities.cofund_threshold": {"facilitator.funding.municipal": 0.5},
+    "municipalities.cofund_grace": {"facilitator.funding.municipal": 0.5},
     "facilitator.project_end": {"facilitator.funding.national": 0.5},
     "facilitator.funding.national": {"facilitator.project_end": 60},
     "facilitator.review_period": {"facilitator.review_threshold": 8.0},

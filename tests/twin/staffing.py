@@ -13,8 +13,6 @@ from tests.twin.agents import ACTIVE, Municipality
 if TYPE_CHECKING:
     from tests.twin.model import RegionModel
 
-PATIENCE = 24  # months after the opening in which municipalities pay without asking for results
-
 
 @dataclass
 class Funding:
@@ -71,7 +69,7 @@ class Staff:
             self.seats = [Seat(town, town.saving, town.carbon) for town in self.towns]
         age = self.model.t - self.opened
         if age == 0 or self.model.month % 12 == 0:
-            self.ask_municipalities(plan, is_young=age < PATIENCE)
+            self.ask_municipalities(plan, is_young=age < self.model.p.municipalities.cofund_grace)
         if age > 0 and age % (12 * self.p.review_period) == 0:
             self.review()
         self.pay(plan)
