@@ -97,8 +97,7 @@ def step(t, p, world, state):
         trainings = trainings_now(person, fixed.key, world.seed, town.training)
         events = events_now(person, fixed.key, world.seed, town.event)
         if not person.aware and grow_aware(i, trainings, events, p.learning, world, state):
-            become_aware(i, t - 1, world, state)
-            person.aware_since = t
+            become_aware(i, t, t - 1, world, state)
         learn(person, fixed, trainings, events, p)
         if person.aware:
             person.search += (rates.finds * (1.0 + rates.social_gain * person.social) + marketplace) / 12.0

@@ -14,7 +14,7 @@ from abm.catalogue import ENERGY, SHARING, WATER, Catalogue, Region
 from abm.compiled import kernel, mechanism
 from abm.population import SIZE_LIMITS
 from abm.state import ACTIVE, ACTIVE_MUNICIPALITY, IDENTIFIED, LATENT, NEGOTIATING, RESTING
-from abm.worth import enforcement, friction, margin, net_saving
+from abm.worth import enforcement, friction, margin
 
 MILLION = 1e6
 
@@ -159,18 +159,18 @@ def observe_people(world, state, row):
 
 
 @mechanism
-def observe_quantity(pair, route, row):
+def observe_quantity(quantity, route, row):
     """Quantity of one live exchange, by its kind."""
     if route.kind == ENERGY:
-        row.heat += pair.quantity
+        row.heat += quantity
     elif route.kind == WATER:
-        row.water += pair.quantity
+        row.water += quantity
     elif route.kind == SHARING:
         row.shared += 1.0
     else:
-        row.tonnes += pair.quantity
-        row.virgin_avoided += route.substitution * pair.quantity
-        row.moved_up += route.disposed * pair.quantity
+        row.tonnes += quantity
+        row.virgin_avoided += route.substitution * quantity
+        row.moved_up += route.disposed * quantity
 
 
 @mechanism
@@ -180,20 +180,20 @@ def observe_exchanges(p, world, state, row):
     row.virgin_avoided, row.moved_up = 0.0, 0.0
     row.imports_avoided, row.carbon_rate, row.saving_rate, row.cross_sector = 0.0, 0.0, 0.0, 0.0
     row.caseload = 0.0
-    for e in state.moving[: state.tally[0].moving]:
-        pair, fixed = state.pairs[e], world.pairs[e]
-        row.caseload += pair.support
-        if pair.stage != ACTIVE:
+    for c in state.moving[: state.tally[0].moving]:
+        case = state.cases[c]
+        row.caseload += case.support
+        if case.stage != ACTIVE:
             continue
-        route, market = world.routes[fixed.byproduct], state.market[world.routes[fixed.byproduct].commodity]
-        observe_quantity(pair, route, row)
-        row.imports_avoided += route.imported * route.substitution * pair.quantity * market.price / MILLION
-        row.carbon_rate += net_saving(fixed, route) * pair.quantity
-        donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
-        watching = 2.0 * enforcement(friction(fixed, donor, user, p.transaction), p.transaction)
-        gain = margin(fixed, route, market.price + market.top_up, state.lever[0])
-        row.saving_rate += (gain * pair.quantity - watching) / MILLION
-        row.cross_sector += fixed.cross
+        route, market = world.routes[case.byproduct], state.market[world.routes[case.byproduct].commodity]
+        observe_quantity(case.quantity, route, row)
+        row.imports_avoided += route.imported * route.substitution * case.quantity * market.price / MILLION
+        row.carbon_rate += case.saved * case.quantity
+        donor, user = state.persons[case.supplier], state.persons[case.receiver]
+        watching = 2.0 * enforcement(friction(case, donor, user, p.transaction), p.transaction)
+        gain = margin(case, route, market.price + market.top_up, state.lever[0])
+        row.saving_rate += (gain * case.quantity - watching) / MILLION
+        row.cross_sector += case.cross
     row.cross_sector = share(row.cross_sector, state.stages[ACTIVE])
 
 
@@ -211,12 +211,12 @@ def observe_network(world, state, row):
     parent = np.arange(state.persons.size)
     distance = np.zeros(state.stages[ACTIVE])
     live, adopters, joined = 0, 0, 0
-    for e in state.moving[: state.tally[0].moving]:
-        if state.pairs[e].stage == ACTIVE:
-            fixed = world.pairs[e]
-            distance[live] = fixed.distance
+    for c in state.moving[: state.tally[0].moving]:
+        case = state.cases[c]
+        if case.stage == ACTIVE:
+            distance[live] = case.distance
             live += 1
-            donor, user = _root(parent, fixed.supplier), _root(parent, fixed.receiver)
+            donor, user = _root(parent, case.supplier), _root(parent, case.receiver)
             if donor != user:
                 parent[donor] = user
                 joined += 1

@@ -9,9 +9,10 @@ from __future__ import annotations
 from abm import chance
 from abm.chance import exponential, uniform
 from abm.compiled import mechanism
-from abm.discovery import become_latent, unlink
+from abm.discovery import become_latent, leave
 from abm.learning import start_level
 from abm.operation import end
+from abm.registers import join_queues
 from abm.state import (
     ACTIVE,
     DORMANT,
@@ -20,7 +21,6 @@ from abm.state import (
     LATENT,
     NEGOTIATING,
     count_member,
-    move,
     other,
 )
 
@@ -53,24 +53,20 @@ def next_turn(i, world, state):
 @mechanism
 def leave_pair(e, t, p, world, state):
     """Pair `e` loses a party, whatever its stage."""
-    case, fixed = state.pairs[e], world.pairs[e]
+    pair, fixed = state.pairs[e], world.pairs[e]
     donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
-    if case.stage == ACTIVE:
+    if pair.stage == ACTIVE:
         state.account[0].ended_exit += 1
-        case.cause = EXIT
-        end(e, t, p, world, state)
-    elif case.stage == NEGOTIATING:
+        end(pair.place, EXIT, t, p, world, state)
+    elif pair.stage == NEGOTIATING:
         state.account[0].failed += 1
         donor.talks -= 1
         user.talks -= 1
-    elif case.stage == IDENTIFIED:
+    elif pair.stage == IDENTIFIED:
         state.account[0].forgotten += 1
-    elif case.stage == LATENT and donor.registered and user.registered:
+    elif pair.stage == LATENT and donor.registered and user.registered:
         state.coverage[fixed.coverage].candidates -= 1
-    unlink(e, state.pairs, state.calendar)
-    move(e, DORMANT, state)
-    case.attempt += 1
-    case.support = 0.0
+    leave(e, DORMANT, state)
 
 
 @mechanism
@@ -96,10 +92,12 @@ def enter(i, t, p, world, state):
     person.trainings = person.events = person.turns << TURN  # its luck does not hang on what was here before
     settle(i, t, p, world, state)
     state.account[0].entered += 1
+    if person.aware:
+        join_queues(i, world, state)
     next_turn(i, world, state)
     for e in world.own[world.first[i] : world.first[i + 1]]:
         if state.persons[other(e, i, world)].present:
-            become_latent(e, t, world, state)
+            become_latent(e, t, p, world, state)
 
 
 @mechanism
