@@ -40,49 +40,51 @@ def grow_aware(i, trainings, events, rates, world, state):
 
     An attendance that makes aware with chance q adds -ln(1 - q): the same chance, on the same threshold.
     """
-    person, fixed = state.persons[i], world.participants[i]
-    town = state.towns[fixed.municipality]
+    learner = state.learners[i]
     near, like = adopters_around(i, world, state)
-    hazard = awareness_hazard(town, near, like, rates) + state.lever[0].campaign
-    person.aware_clock += hazard / 12.0
-    person.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
-    person.aware_clock -= events * math.log(1.0 - rates.aware_event)
-    return person.aware_clock >= person.aware_threshold
+    hazard = awareness_hazard(state.towns[learner.municipality], near, like, rates) + state.lever[0].campaign
+    learner.aware_clock += hazard / 12.0
+    if trainings > 0:
+        learner.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
+    if events > 0:
+        learner.aware_clock -= events * math.log(1.0 - rates.aware_event)
+    return learner.aware_clock >= learner.aware_threshold
 
 
 @mechanism
-def trainings_now(person, key, seed, so_far):
+def trainings_now(i, world, state):
     """Trainings attended this month: the centre's integral has passed so many of the own thresholds."""
-    before = person.trainings
-    while so_far >= person.next_training:
-        person.trainings += 1
-        person.next_training += exponential(seed, chance.TRAINING, key, person.trainings)
-    return person.trainings - before
+    learner = state.learners[i]
+    before, so_far = learner.trainings, state.towns[learner.municipality].training
+    while so_far >= learner.next_training:
+        learner.trainings += 1
+        key = world.participants[i].key
+        learner.next_training += exponential(world.seed, chance.TRAINING, key, learner.trainings)
+    return learner.trainings - before
 
 
 @mechanism
-def events_now(person, key, seed, so_far):
+def events_now(i, world, state):
     """Meeting-place events attended this month, likewise."""
-    before = person.events
-    while so_far >= person.next_event:
-        person.events += 1
-        person.next_event += exponential(seed, chance.EVENT, key, person.events)
-    return person.events - before
+    learner = state.learners[i]
+    before, so_far = learner.events, state.towns[learner.municipality].event
+    while so_far >= learner.next_event:
+        learner.events += 1
+        key = world.participants[i].key
+        learner.next_event += exponential(world.seed, chance.EVENT, key, learner.events)
+    return learner.events - before
 
 
 @mechanism
-def learn(person, fixed, trainings, events, p):
+def learn(person, learner, trainings, events, rates):
     """One month of knowledge and social capital."""
-    rates, spread = p.learning, p.population.trait_spread
     lives = 1.0 if person.live > 0 else 0.0
     missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
-    start = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
     gain = 1.0 - missed * (1.0 - lives * rates.knowledge_own / 12.0)
-    person.knowledge = drift(person.knowledge, start, gain, rates.knowledge_decay)
+    person.knowledge = drift(person.knowledge, learner.knowledge_start, gain, rates.knowledge_decay)
     missed = (1.0 - rates.social_event) ** events
-    start = start_level(rates.social_start, spread, fixed.trait_social)
     gain = 1.0 - missed * (1.0 - lives * rates.social_own / 12.0)
-    person.social = drift(person.social, start, gain, rates.social_decay)
+    person.social = drift(person.social, learner.social_start, gain, rates.social_decay)
 
 
 @mechanism
@@ -90,14 +92,12 @@ def step(t, p, world, state):
     """Awareness, knowledge, social capital and the search done so far of every participant."""
     rates, marketplace = p.discovery, state.lever[0].marketplace
     for i in range(state.persons.size):
-        person, fixed = state.persons[i], world.participants[i]
+        person = state.persons[i]
         if not person.present:
             continue
-        town = state.towns[fixed.municipality]
-        trainings = trainings_now(person, fixed.key, world.seed, town.training)
-        events = events_now(person, fixed.key, world.seed, town.event)
+        trainings, events = trainings_now(i, world, state), events_now(i, world, state)
         if not person.aware and grow_aware(i, trainings, events, p.learning, world, state):
             become_aware(i, t, t - 1, world, state)
-        learn(person, fixed, trainings, events, p)
+        learn(person, state.learners[i], trainings, events, p.learning)
         if person.aware:
             person.search += (rates.finds * (1.0 + rates.social_gain * person.social) + marketplace) / 12.0

@@ -131,31 +131,27 @@ def share(part, whole):
 
 
 @mechanism
-def observe_people(world, state, row):
+def observe_people(state, row):
     """Adoption, awareness, knowledge and social capital of those that are there."""
-    people, adopters, firm_adopters, firms, aware, registered = 0, 0, 0, 0, 0, 0
-    knowledge, social = 0.0, 0.0
+    people, adopters, aware, registered, knowledge, social = 0, 0, 0, 0, 0.0, 0.0
+    for s in range(state.members_of_size.size):
+        people += state.members_of_size[s]
+        adopters += state.adopters_of_size[s]
     for i in range(state.persons.size):
         person = state.persons[i]
-        if not person.present:
-            continue
-        people += 1
-        adopts = person.live > 0
-        adopters += adopts
-        aware += person.aware
-        registered += person.registered
-        knowledge += person.knowledge
-        social += person.social
-        if world.participants[i].firm:
-            firms += 1
-            firm_adopters += adopts
-    row.adoption, row.adoption_firms = share(adopters, people), share(firm_adopters, firms)
+        if person.present:
+            aware += person.aware
+            registered += person.registered
+            knowledge += person.knowledge
+            social += person.social
+    tally = state.tally[0]
+    row.adoption, row.adoption_firms = share(adopters, people), share(tally.adopting_firms, tally.firms)
     row.aware, row.knowledge, row.social_capital = (
         share(aware, people),
         share(knowledge, people),
         share(social, people),
     )
-    row.firms, row.registered = firms, registered
+    row.firms, row.registered = tally.firms, registered
 
 
 @mechanism
@@ -206,16 +202,20 @@ def _root(parent, i):
 
 
 @kernel
-def observe_network(world, state, row):
+def observe_network(state, row):
     """Median distance, connected groups and mean degree of live exchanges."""
-    parent = np.arange(state.persons.size)
-    distance = np.zeros(state.stages[ACTIVE])
+    parent, distance = state.parent, np.zeros(state.stages[ACTIVE])
+    moving = state.moving[: state.tally[0].moving]
     live, adopters, joined = 0, 0, 0
-    for c in state.moving[: state.tally[0].moving]:
+    for c in moving:
         case = state.cases[c]
         if case.stage == ACTIVE:
             distance[live] = case.distance
             live += 1
+            parent[case.supplier], parent[case.receiver] = case.supplier, case.receiver
+    for c in moving:
+        case = state.cases[c]
+        if case.stage == ACTIVE:
             donor, user = _root(parent, case.supplier), _root(parent, case.receiver)
             if donor != user:
                 parent[donor] = user
@@ -302,9 +302,9 @@ def step(t, p, world, state, rows):
     if month < 0:
         return
     row = rows.indicators[month]
-    observe_people(world, state, row)
+    observe_people(state, row)
     observe_exchanges(p, world, state, row)
-    observe_network(world, state, row)
+    observe_network(state, row)
     observe_account(state, row)
     observe_public(state, row)
     observe_region(world, state, row)

@@ -73,7 +73,7 @@ def next_to_register(f, p, world, state):
             join(f, i, world, state)
             continue
         key = world.participants[i].key
-        if person.registered and knows_of(f, key, chance.KNOWN_REGISTER, person.turns, p, world):
+        if person.registered and knows_of(f, key, chance.KNOWN_REGISTER, state.stays[i].turns, p, world):
             continue
         return i
     return -1

@@ -35,12 +35,15 @@ from abm.state import (
     DEAL,
     DORMANT,
     ENTRY,
+    FREE_SITE,
+    LEARNER,
     NEVER_DUE,
     NONE,
     PAIR,
     PERSON,
     SEAT,
     STAGES,
+    STAY,
     TALLY,
     TOWN,
     State,
@@ -213,7 +216,7 @@ def start(p, world, state):
         next_turn(i, world, state)
         state.persons[i].attention = world.outlook[i].attention
         if world.participants[i].potential:
-            state.persons[i].aware = False
+            state.persons[i].aware, state.stays[i].role = False, FREE_SITE
         else:
             count_member(i, 1, world, state)
     for e in range(state.pairs.size):
@@ -227,6 +230,8 @@ def initial_state(p: np.void, world: World, room: int) -> State:
     sectors, routes = len(catalogue().sectors), len(world.routes)
     state = State(
         persons=np.zeros(people, PERSON),
+        learners=np.zeros(people, LEARNER),
+        stays=np.zeros(people, STAY),
         pairs=np.zeros(pairs, PAIR),
         towns=np.zeros(towns, TOWN),
         centres=np.zeros(centres, CENTRE),
@@ -245,6 +250,7 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         carried=np.zeros((centres, room), np.int32),
         queue=np.zeros((centres, people), ENTRY),
         ranking=np.zeros(pairs, ENTRY),
+        parent=np.zeros(people, np.int32),
         stages=np.zeros(len(STAGES), np.int64),
         live_of_route=np.zeros(routes, np.int64),
         live_here=np.zeros((towns, routes), np.int64),

@@ -24,7 +24,7 @@ NO_CAUSE, LOSS, PROCESS, EXIT = range(4)
 NEVER_DUE = -1
 PASSIVE, EXPLORING, ACTIVE_MUNICIPALITY = range(3)
 
-# What a search, an appraisal or an exchange asks of a party stands first, in one cache line
+# What a search, an appraisal or an exchange asks of a party: one cache line
 PERSON = np.dtype(
     [
         ("search", "f8"),
@@ -41,15 +41,31 @@ PERSON = np.dtype(
         ("aware", "?"),
         ("registered", "?"),
         ("aware_since", "i4"),
+    ],
+    align=True,
+)
+# What else learning asks of it: another
+LEARNER = np.dtype(
+    [
         ("aware_clock", "f8"),
         ("aware_threshold", "f8"),
         ("next_training", "f8"),
         ("next_event", "f8"),
+        ("knowledge_start", "f8"),
+        ("social_start", "f8"),
         ("trainings", "i4"),
         ("events", "i4"),
-        ("stay_clock", "f8"),  # towards closing of a firm, or towards the entry of one
-        ("stay_threshold", "f8"),
+        ("municipality", "i4"),
+    ],
+    align=True,
+)
+UTILITY, FIRM, FREE_SITE = range(3)
+STAY = np.dtype(
+    [
+        ("clock", "f8"),  # towards closing of a firm, or towards the entry of one at a free site
+        ("threshold", "f8"),
         ("turns", "i4"),  # closings and entries so far
+        ("role", "u1"),  # UTILITY, FIRM or FREE_SITE
     ],
     align=True,
 )
@@ -66,43 +82,43 @@ PAIR = np.dtype(
     ],
     align=True,
 )
-# An opportunity that its parties know of: what is fixed, drawn or derived once, then what changes
+# An opportunity that its parties know of; what a month asks of every case stands first, then what is seldom asked
 CASE = np.dtype(
     [
-        ("key", "u8"),
-        ("distance", "f8"),
+        ("clock", "f8"),
+        ("threshold", "f8"),
+        ("support", "f8"),
+        ("look", "i4"),
+        ("losing", "i4"),
+        ("supplier", "i4"),
+        ("receiver", "i4"),
+        ("byproduct", "i4"),
+        ("pair", "i4"),  # number of the opportunity; of a free record, the next free one
+        ("carriers", "u4"),  # facilitators that carry it, one bit each
+        ("stage", "u1"),  # as the pair's
+        ("found", "u1"),
+        ("cross", "?"),
+        ("neighbours", "?"),
+        ("quantity", "f8"),
         ("fit", "f8"),
         ("split", "f8"),
         ("saved", "f8"),  # emissions avoided per unit, t CO2e
-        ("carbon", "f8"),  # emissions that the whole flow would avoid, t CO2e/yr
         ("public", "f8"),  # share of what the receiver makes of it that public buyers take
-        ("pair", "i4"),  # number of the opportunity; of a free record, the next free one
-        ("supplier", "i4"),
-        ("receiver", "i4"),
-        ("supply", "i4"),
-        ("demand", "i4"),
+        ("distance", "f8"),
         ("here", "i4"),  # municipality of the supplier
         ("there", "i4"),
-        ("byproduct", "i4"),
+        ("supply", "i4"),
+        ("demand", "i4"),
+        ("key", "u8"),
+        ("carbon", "f8"),  # emissions that the whole flow would avoid, t CO2e/yr
+        ("agreed", "f8"),
         ("coverage", "i4"),
         ("attempt", "i4"),
-        ("cross", "?"),
-        ("neighbours", "?"),
-        ("stage", "u1"),  # as the pair's
-        ("found", "u1"),
-        ("cause", "u1"),
-        ("clock", "f8"),
-        ("threshold", "f8"),
-        ("quantity", "f8"),
-        ("support", "f8"),
-        ("agreed", "f8"),
-        ("look", "i4"),
-        ("losing", "i4"),
         ("refused", "i4"),
         ("identified_at", "i4"),
         ("started_at", "i4"),
         ("ended_at", "i4"),
-        ("carriers", "u4"),  # facilitators that carry it, one bit each
+        ("cause", "u1"),
     ],
     align=True,
 )
@@ -153,6 +169,7 @@ TALLY = np.dtype(
         ("found", "i8"),
         ("cases", "i8"),  # records of the case table that were ever used
         ("free", "i8"),  # the first free one of them, or none
+        ("firms", "i8"),
         ("adopting_firms", "i8"),
         ("freight", "f8"),
     ],
@@ -241,6 +258,8 @@ class State(NamedTuple):
     """What months change."""
 
     persons: np.ndarray  # PERSON
+    learners: np.ndarray  # LEARNER, by participant
+    stays: np.ndarray  # STAY, by participant
     pairs: np.ndarray  # PAIR
     towns: np.ndarray  # TOWN
     centres: np.ndarray  # CENTRE, F
@@ -259,6 +278,7 @@ class State(NamedTuple):
     carried: np.ndarray  # (F, places) i4, cases carried, oldest first
     queue: np.ndarray  # (F, participants) ENTRY, heaps: who may be registered
     ranking: np.ndarray  # ENTRY, a heap: cases that a facilitator may take
+    parent: np.ndarray  # i4, by participant: scratch of observe_network
     stages: np.ndarray  # i8, pairs in each stage
     live_of_route: np.ndarray  # i8
     live_here: np.ndarray  # (T, by-products) i8, living exchanges with a party in the municipality
@@ -343,6 +363,9 @@ def count_member(i, change, world, state):
     """Participant `i` is there from now on (+1), or no longer (-1)."""
     fixed = world.participants[i]
     state.persons[i].present = change == 1
+    if fixed.firm:
+        state.stays[i].role = FIRM if change == 1 else FREE_SITE
+        state.tally[0].firms += change
     state.towns[fixed.municipality].members += change
     state.members_of_sector[fixed.sector] += change
     state.members_of_size[fixed.size] += change

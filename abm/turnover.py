@@ -17,9 +17,11 @@ from abm.state import (
     ACTIVE,
     DORMANT,
     EXIT,
+    FIRM,
     IDENTIFIED,
     LATENT,
     NEGOTIATING,
+    UTILITY,
     count_member,
     other,
 )
@@ -30,24 +32,25 @@ TURN = 20  # bits kept for the attendances of one occupant of a site
 @mechanism
 def settle(i, t, p, world, state):
     """Participant `i` starts afresh: own knowledge and trust, aware or not, thresholds of its clocks."""
-    person, fixed, rates = state.persons[i], world.participants[i], p.learning
-    town, spread, turn = state.towns[fixed.municipality], p.population.trait_spread, person.turns
-    person.knowledge = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
-    person.social = start_level(rates.social_start, spread, fixed.trait_social)
+    person, learner, fixed, rates = state.persons[i], state.learners[i], world.participants[i], p.learning
+    town, spread, turn = state.towns[fixed.municipality], p.population.trait_spread, state.stays[i].turns
+    learner.municipality = fixed.municipality
+    learner.knowledge_start = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
+    learner.social_start = start_level(rates.social_start, spread, fixed.trait_social)
+    person.knowledge, person.social = learner.knowledge_start, learner.social_start
     person.aware = uniform(world.seed, chance.AWARE_AT_START, fixed.key, turn) < rates.aware_start
     person.aware_since, person.agreements, person.refusals = t, 0, 0
-    person.aware_clock = 0.0
-    person.aware_threshold = exponential(world.seed, chance.AWARENESS, fixed.key, turn)
-    person.next_training = town.training + exponential(world.seed, chance.TRAINING, fixed.key, person.trainings)
-    person.next_event = town.event + exponential(world.seed, chance.EVENT, fixed.key, person.events)
+    learner.aware_clock = 0.0
+    learner.aware_threshold = exponential(world.seed, chance.AWARENESS, fixed.key, turn)
+    learner.next_training = town.training + exponential(world.seed, chance.TRAINING, fixed.key, learner.trainings)
+    learner.next_event = town.event + exponential(world.seed, chance.EVENT, fixed.key, learner.events)
 
 
 @mechanism
 def next_turn(i, world, state):
     """The clock towards the next closing or entry starts."""
-    person = state.persons[i]
-    person.stay_clock = 0.0
-    person.stay_threshold = exponential(world.seed, chance.STAYS, world.participants[i].key, person.turns)
+    stay = state.stays[i]
+    stay.clock, stay.threshold = 0.0, exponential(world.seed, chance.STAYS, world.participants[i].key, stay.turns)
 
 
 @mechanism
@@ -78,7 +81,7 @@ def close(i, t, p, world, state):
             leave_pair(e, t, p, world, state)
     count_member(i, -1, world, state)
     person.aware, person.registered, person.visited = False, False, 0
-    person.turns += 1
+    state.stays[i].turns += 1
     state.account[0].closed += 1
     next_turn(i, world, state)
 
@@ -86,13 +89,13 @@ def close(i, t, p, world, state):
 @mechanism
 def enter(i, t, p, world, state):
     """A new firm at site `i`: its pairs with those that are there can be found from next month on."""
-    person = state.persons[i]
+    learner, stay = state.learners[i], state.stays[i]
     count_member(i, 1, world, state)
-    person.turns += 1
-    person.trainings = person.events = person.turns << TURN  # its luck does not hang on what was here before
+    stay.turns += 1
+    learner.trainings = learner.events = stay.turns << TURN  # its luck does not hang on what was here before
     settle(i, t, p, world, state)
     state.account[0].entered += 1
-    if person.aware:
+    if state.persons[i].aware:
         join_queues(i, world, state)
     next_turn(i, world, state)
     for e in world.own[world.first[i] : world.first[i + 1]]:
@@ -120,15 +123,15 @@ def entry_hazard(i, rates, world, state):
 @mechanism
 def step(t, p, world, state):
     """Each firm's clock towards closing, each free site's towards entry; utilities stay."""
-    for i in range(state.persons.size):
-        person = state.persons[i]
-        if not world.participants[i].firm:
+    for i in range(state.stays.size):
+        stay = state.stays[i]
+        if stay.role == UTILITY:
             continue
-        hazard = p.turnover.exit if person.present else entry_hazard(i, p.turnover, world, state)
-        person.stay_clock += hazard / 12.0
-        if person.stay_clock < person.stay_threshold:
+        hazard = p.turnover.exit if stay.role == FIRM else entry_hazard(i, p.turnover, world, state)
+        stay.clock += hazard / 12.0
+        if stay.clock < stay.threshold:
             continue
-        if person.present:
+        if stay.role == FIRM:
             close(i, t, p, world, state)
         else:
             enter(i, t, p, world, state)
