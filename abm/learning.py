@@ -8,7 +8,6 @@ from abm import chance
 from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import become_aware
-from abm.state import adopters_around
 
 
 @mechanism
@@ -19,9 +18,19 @@ def start_level(mean, spread, trait):
 
 @mechanism
 def drift(level, start, gain, decay):
-    """One month of a level in 0..1: a share of what is missing is won, then it falls back towards its start."""
+    """One month of a level in 0..1: a share of what is missing is won, then it falls back towards its start.
+
+    `decay` is a month's.
+    """
     won = level + gain * (1.0 - level)
-    return won - decay / 12.0 * (won - start)
+    return won - decay * (won - start)
+
+
+@mechanism
+def monthly(rates):
+    """What a month without attendance is worth: gains of who has a live exchange, and decays."""
+    knowledge, social = 1.0 - (1.0 - rates.knowledge_own / 12.0), 1.0 - (1.0 - rates.social_own / 12.0)
+    return knowledge, social, rates.knowledge_decay / 12.0, rates.social_decay / 12.0
 
 
 @mechanism
@@ -35,14 +44,14 @@ def awareness_hazard(town, near, like, rates):
 
 
 @mechanism
-def grow_aware(i, trainings, events, rates, world, state):
+def grow_aware(i, trainings, events, rates, state):
     """Advance the awareness clock of participant `i` by a month; has it passed its threshold?
 
     An attendance that makes aware with chance q adds -ln(1 - q): the same chance, on the same threshold.
     """
     learner = state.learners[i]
-    near, like = adopters_around(i, world, state)
-    hazard = awareness_hazard(state.towns[learner.municipality], near, like, rates) + state.lever[0].campaign
+    town, like = state.towns[learner.municipality], state.adopting[learner.sector]
+    hazard = awareness_hazard(town, town.adopting, like, rates) + state.lever[0].campaign
     learner.aware_clock += hazard / 12.0
     if trainings > 0:
         learner.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
@@ -76,28 +85,40 @@ def events_now(i, world, state):
 
 
 @mechanism
-def learn(person, learner, trainings, events, rates):
-    """One month of knowledge and social capital."""
-    lives = 1.0 if person.live > 0 else 0.0
-    missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
-    gain = 1.0 - missed * (1.0 - lives * rates.knowledge_own / 12.0)
-    person.knowledge = drift(person.knowledge, learner.knowledge_start, gain, rates.knowledge_decay)
-    missed = (1.0 - rates.social_event) ** events
-    gain = 1.0 - missed * (1.0 - lives * rates.social_own / 12.0)
-    person.social = drift(person.social, learner.social_start, gain, rates.social_decay)
+def gains(live, trainings, events, month, rates):
+    """Shares of missing knowledge and social capital won this month; `month` is what `monthly` says."""
+    knowledge, social = month[:2] if live > 0 else (0.0, 0.0)
+    if trainings + events > 0:
+        missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
+        knowledge = 1.0 - missed * (1.0 - knowledge)
+        social = 1.0 - (1.0 - rates.social_event) ** events * (1.0 - social)
+    return knowledge, social
+
+
+@mechanism
+def peers(state):
+    """Shares of adopters in each municipality and sector, which are many participants' surroundings."""
+    for m in range(state.towns.size):
+        state.towns[m].adopting = state.towns[m].adopters / max(state.towns[m].members, 1)
+    for s in range(state.adopting.size):
+        state.adopting[s] = state.adopters_of_sector[s] / max(state.members_of_sector[s], 1)
 
 
 @mechanism
 def step(t, p, world, state):
     """Awareness, knowledge, social capital and the search done so far of every participant."""
-    rates, marketplace = p.discovery, state.lever[0].marketplace
+    rates, marketplace, month = p.discovery, state.lever[0].marketplace, monthly(p.learning)
+    finds, social_gain = rates.finds, rates.social_gain
+    peers(state)
     for i in range(state.persons.size):
-        person = state.persons[i]
+        person, learner = state.persons[i], state.learners[i]
         if not person.present:
             continue
         trainings, events = trainings_now(i, world, state), events_now(i, world, state)
-        if not person.aware and grow_aware(i, trainings, events, p.learning, world, state):
+        if not person.aware and grow_aware(i, trainings, events, p.learning, state):
             become_aware(i, t, t - 1, world, state)
-        learn(person, state.learners[i], trainings, events, p.learning)
+        knowledge, social = gains(person.live, trainings, events, month, p.learning)
+        person.knowledge = drift(person.knowledge, learner.knowledge_start, knowledge, month[2])
+        person.social = drift(person.social, learner.social_start, social, month[3])
         if person.aware:
-            person.search += (rates.finds * (1.0 + rates.social_gain * person.social) + marketplace) / 12.0
+            person.search += (finds * (1.0 + social_gain * person.social) + marketplace) / 12.0

@@ -209,16 +209,17 @@ def places(scenario: Scenario) -> int:
 def start(p, world, state):
     """Fill in the state before the first month: thresholds, traits at their start, every possible pair latent."""
     for m in range(state.towns.size):
-        state.towns[m].maturity = world.maturity[m]
+        state.towns[m].maturity, state.towns[m].changes = world.maturity[m], 1
         state.towns[m].threshold = exponential(world.seed, chance.MATURITY, world.town_keys[m], 0)
     for i in range(state.persons.size):
         settle(i, -1, p, world, state)
-        next_turn(i, world, state)
         state.persons[i].attention = world.outlook[i].attention
+        state.stays[i].municipality = world.participants[i].municipality
         if world.participants[i].potential:
             state.persons[i].aware, state.stays[i].role = False, FREE_SITE
         else:
             count_member(i, 1, world, state)
+        next_turn(i, p.turnover, world, state)
     for e in range(state.pairs.size):
         if state.persons[world.pairs[e].supplier].present and state.persons[world.pairs[e].receiver].present:
             become_latent(e, -1, p, world, state)
@@ -257,6 +258,7 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         members_of_sector=np.zeros(sectors, np.int64),
         members_of_size=np.zeros(len(SIZE_LIMITS) + 1, np.int64),
         adopters_of_sector=np.zeros(sectors, np.int64),
+        adopting=np.zeros(sectors),
         adopters_of_size=np.zeros(len(SIZE_LIMITS) + 1, np.int64),
         market=np.zeros(world.market.shape[1], MARKET),
         unit_value=np.zeros(world.unit_value.shape[1:]),

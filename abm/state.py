@@ -56,6 +56,7 @@ LEARNER = np.dtype(
         ("trainings", "i4"),
         ("events", "i4"),
         ("municipality", "i4"),
+        ("sector", "i4"),
     ],
     align=True,
 )
@@ -64,7 +65,10 @@ STAY = np.dtype(
     [
         ("clock", "f8"),  # towards closing of a firm, or towards the entry of one at a free site
         ("threshold", "f8"),
+        ("step", "f8"),  # what a month adds to the clock
         ("turns", "i4"),  # closings and entries so far
+        ("municipality", "i4"),
+        ("seen", "i4"),  # changes there when the step was last worked out
         ("role", "u1"),  # UTILITY, FIRM or FREE_SITE
     ],
     align=True,
@@ -134,11 +138,13 @@ TOWN = np.dtype(
         ("event", "f8"),  # attendances per participant so far
         ("relief", "f8"),
         ("policy", "f8"),  # steps a year won by policy work
+        ("adopting", "f8"),  # share of its participants, for this month's learning
         ("maturity", "i4"),
         ("steps", "i4"),
         ("members", "i4"),
         ("adopters", "i4"),
         ("exchanges", "i4"),
+        ("changes", "i4"),  # starts and endings of exchanges so far, from 1
     ],
     align=True,
 )
@@ -285,6 +291,7 @@ class State(NamedTuple):
     members_of_sector: np.ndarray  # i8, participants present
     members_of_size: np.ndarray  # i8
     adopters_of_sector: np.ndarray  # i8
+    adopting: np.ndarray  # share of each sector's participants, for this month's learning
     adopters_of_size: np.ndarray  # i8
     market: np.ndarray  # prices.MARKET, K
     unit_value: np.ndarray  # (K, discount classes)
@@ -340,8 +347,10 @@ def count_exchange(case, change, world, state):
     state.suppliers[case.demand] += change
     state.live_of_route[case.byproduct] += change
     state.live_here[case.here, case.byproduct] += change
+    state.towns[case.here].changes += 1
     if not case.neighbours:
         state.live_here[case.there, case.byproduct] += change
+        state.towns[case.there].changes += 1
 
 
 @mechanism

@@ -18,6 +18,7 @@ from abm.state import (
     DORMANT,
     EXIT,
     FIRM,
+    FREE_SITE,
     IDENTIFIED,
     LATENT,
     NEGOTIATING,
@@ -34,7 +35,7 @@ def settle(i, t, p, world, state):
     """Participant `i` starts afresh: own knowledge and trust, aware or not, thresholds of its clocks."""
     person, learner, fixed, rates = state.persons[i], state.learners[i], world.participants[i], p.learning
     town, spread, turn = state.towns[fixed.municipality], p.population.trait_spread, state.stays[i].turns
-    learner.municipality = fixed.municipality
+    learner.municipality, learner.sector = fixed.municipality, fixed.sector
     learner.knowledge_start = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
     learner.social_start = start_level(rates.social_start, spread, fixed.trait_social)
     person.knowledge, person.social = learner.knowledge_start, learner.social_start
@@ -47,10 +48,11 @@ def settle(i, t, p, world, state):
 
 
 @mechanism
-def next_turn(i, world, state):
+def next_turn(i, rates, world, state):
     """The clock towards the next closing or entry starts."""
     stay = state.stays[i]
     stay.clock, stay.threshold = 0.0, exponential(world.seed, chance.STAYS, world.participants[i].key, stay.turns)
+    stay.step, stay.seen = rates.exit / 12.0, 0
 
 
 @mechanism
@@ -83,7 +85,7 @@ def close(i, t, p, world, state):
     person.aware, person.registered, person.visited = False, False, 0
     state.stays[i].turns += 1
     state.account[0].closed += 1
-    next_turn(i, world, state)
+    next_turn(i, p.turnover, world, state)
 
 
 @mechanism
@@ -97,7 +99,7 @@ def enter(i, t, p, world, state):
     state.account[0].entered += 1
     if state.persons[i].aware:
         join_queues(i, world, state)
-    next_turn(i, world, state)
+    next_turn(i, p.turnover, world, state)
     for e in world.own[world.first[i] : world.first[i + 1]]:
         if state.persons[other(e, i, world)].present:
             become_latent(e, t, p, world, state)
@@ -121,14 +123,24 @@ def entry_hazard(i, rates, world, state):
 
 
 @mechanism
+def attract(i, rates, world, state):
+    """The step of free site `i` follows its hazard, which only a start or an ending in the municipality can change."""
+    stay = state.stays[i]
+    changes = state.towns[stay.municipality].changes
+    if stay.seen != changes:
+        stay.step, stay.seen = entry_hazard(i, rates, world, state) / 12.0, changes
+
+
+@mechanism
 def step(t, p, world, state):
     """Each firm's clock towards closing, each free site's towards entry; utilities stay."""
     for i in range(state.stays.size):
         stay = state.stays[i]
         if stay.role == UTILITY:
             continue
-        hazard = p.turnover.exit if stay.role == FIRM else entry_hazard(i, p.turnover, world, state)
-        stay.clock += hazard / 12.0
+        if stay.role == FREE_SITE:
+            attract(i, p.turnover, world, state)
+        stay.clock += stay.step
         if stay.clock < stay.threshold:
             continue
         if stay.role == FIRM:
