@@ -173,15 +173,20 @@ def look(c, t, p, world, state, rules):
 
 
 @mechanism
+def consider(c, t, p, world, state, rules):
+    """A month of identified case `c`: forgotten unless carried, or looked at when due."""
+    case = state.cases[c]
+    case.clock += p.discovery.forgetting * (1.0 - case.support) / 12.0
+    if case.clock >= case.threshold:
+        state.account[0].forgotten += 1
+        rest(c, t, p, state)
+    elif t >= case.look:
+        look(c, t, p, world, state, rules)
+
+
+@mechanism
 def step(t, p, world, state, rules: Any):
-    """Identified cases in visiting order: forgotten unless carried, or looked at."""
+    """Identified cases in visiting order."""
     for c in state.moving[: state.tally[0].moving]:
-        case = state.cases[c]
-        if case.stage != IDENTIFIED:
-            continue
-        case.clock += p.discovery.forgetting * (1.0 - case.support) / 12.0
-        if case.clock >= case.threshold:
-            state.account[0].forgotten += 1
-            rest(c, t, p, state)
-        elif t >= case.look:
-            look(c, t, p, world, state, rules)
+        if state.cases[c].stage == IDENTIFIED:
+            consider(c, t, p, world, state, rules)

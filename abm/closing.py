@@ -50,21 +50,26 @@ def conclude(case, quantity, t, world, state):
 
 
 @mechanism
+def negotiate(c, t, p, world, state, rules):
+    """A month of the talks of case `c`; if they end, it is concluded or fails."""
+    case = state.cases[c]
+    maturity, relief = means_of(case, state)
+    case.clock += 1.0 / (12.0 * duration(case, world.routes[case.byproduct], relief, maturity, p.closing))
+    if case.clock < case.threshold:
+        return
+    state.persons[case.supplier].talks -= 1
+    state.persons[case.receiver].talks -= 1
+    quantity = free_quantity(case, p, world, state)
+    if agree(c, quantity, True, p, world, state, rules):
+        conclude(case, quantity, t, world, state)
+    else:
+        state.account[0].failed += 1
+        rest(c, t, p, state)
+
+
+@mechanism
 def step(t, p, world, state, rules: Any):
-    """Negotiating cases in visiting order; those whose talks end are concluded or fail."""
+    """Negotiated cases in visiting order."""
     for c in state.moving[: state.tally[0].moving]:
-        case = state.cases[c]
-        if case.stage != NEGOTIATING:
-            continue
-        maturity, relief = means_of(case, state)
-        case.clock += 1.0 / (12.0 * duration(case, world.routes[case.byproduct], relief, maturity, p.closing))
-        if case.clock < case.threshold:
-            continue
-        state.persons[case.supplier].talks -= 1
-        state.persons[case.receiver].talks -= 1
-        quantity = free_quantity(case, p, world, state)
-        if agree(c, quantity, True, p, world, state, rules):
-            conclude(case, quantity, t, world, state)
-        else:
-            state.account[0].failed += 1
-            rest(c, t, p, state)
+        if state.cases[c].stage == NEGOTIATING:
+            negotiate(c, t, p, world, state, rules)

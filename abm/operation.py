@@ -51,21 +51,32 @@ def end(c, cause, t, p, world, state):
 
 
 @mechanism
-def step(t, p, world, state):
-    """Live exchanges in visiting order."""
+def carry_on(c, t, p, world, state):
+    """A month of exchange `c`; it ends when a party has lost for too long, or a process changes."""
+    case = state.cases[c]
+    case.losing = case.losing + 1 if operate(case, p, world, state) else 0
+    donor, user = state.persons[case.supplier], state.persons[case.receiver]
+    case.clock += end_hazard(case, donor, user, p) / 12.0
+    if case.losing >= p.operation.patience:
+        state.account[0].ended_loss += 1
+        end(c, LOSS, t, p, world, state)
+    elif case.clock >= case.threshold:
+        state.account[0].ended_process += 1
+        end(c, PROCESS, t, p, world, state)
+
+
+@mechanism
+def start_month(state):
+    """Sums of this month start at nothing."""
     for m in range(state.towns.size):
         state.towns[m].saving, state.towns[m].carbon = 0.0, 0.0
     state.tally[0].freight = 0.0
+
+
+@mechanism
+def step(t, p, world, state):
+    """Live exchanges in visiting order."""
+    start_month(state)
     for c in state.moving[: state.tally[0].moving]:
-        case = state.cases[c]
-        if case.stage != ACTIVE:
-            continue
-        case.losing = case.losing + 1 if operate(case, p, world, state) else 0
-        donor, user = state.persons[case.supplier], state.persons[case.receiver]
-        case.clock += end_hazard(case, donor, user, p) / 12.0
-        if case.losing >= p.operation.patience:
-            state.account[0].ended_loss += 1
-            end(c, LOSS, t, p, world, state)
-        elif case.clock >= case.threshold:
-            state.account[0].ended_process += 1
-            end(c, PROCESS, t, p, world, state)
+        if state.cases[c].stage == ACTIVE:
+            carry_on(c, t, p, world, state)

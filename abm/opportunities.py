@@ -123,7 +123,7 @@ def _within_reach(
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
     chord = 2.0 * math.sin(min(reach / EARTH_RADIUS, math.pi) / 2.0)
     nearest = np.arange(1, min(most + 1, len(receivers)) + 1)  # one more, since a plant may find itself
-    chords, found = KDTree(receivers).query(donors, k=nearest, distance_upper_bound=chord)
+    chords, found = map(np.asarray, KDTree(receivers).query(donors, k=nearest, distance_upper_bound=chord))
     hit = found < len(receivers)
     return np.nonzero(hit)[0], found[hit], 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(chords[hit] / 2.0, 1.0))
 

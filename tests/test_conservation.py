@@ -16,7 +16,8 @@ from abm.rules import RULES
 from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.simulate import build, column_names, initial_state, places, simulate
-from abm.state import ACTIVE, IDENTIFIED, LATENT, NEGOTIATING, RESTING, STAGES, State, World
+from abm.state import ACTIVE, LATENT, NEGOTIATING, RESTING, STAGES, State, World
+from tests.engine import KNOWN, of_pairs
 
 FOCUS = [*FUNCTIONS, None]
 
@@ -74,8 +75,18 @@ def _bound(size: int, streams: np.ndarray, quantity: np.ndarray) -> np.ndarray:
     return total
 
 
+def _check_table(state: State) -> None:
+    """Every record of the case table that was ever used is in the list of moving cases or free, never both."""
+    tally, free = state.tally[0], []
+    c = tally["free"]
+    while c >= 0:
+        free.append(int(c))
+        c = state.cases["pair"][c]
+    assert sorted([*free, *state.moving[: tally["moving"]].tolist()]) == list(range(tally["cases"]))
+
+
 def _check(world: World, state: State, scenario: Scenario) -> None:
-    stage, quantity = state.pairs["stage"], state.pairs["quantity"]
+    stage, quantity = state.pairs["stage"], of_pairs(state, "quantity")
     assert np.all(quantity[stage != ACTIVE] == 0.0)
     assert np.all(quantity[stage == ACTIVE] > 0.0)
     for free, offered, streams in (
@@ -90,9 +101,12 @@ def _check(world: World, state: State, scenario: Scenario) -> None:
         expected = np.bincount(ends, weights=np.tile(stage == counted, 2), minlength=len(state.persons))
         assert np.array_equal(state.persons[field], expected)
     assert state.persons["talks"].max() <= scenario.values["closing.attention"]  # type: ignore[operator]
-    moving = state.moving[: state.tally["moving"][0]]
-    assert np.all(np.diff(moving) > 0)  # visiting order, nobody twice
-    assert set(np.flatnonzero(np.isin(stage, (IDENTIFIED, NEGOTIATING, ACTIVE)))) <= set(moving.tolist())
+    cases, known = state.moving_cases(), np.flatnonzero(np.isin(stage, KNOWN))
+    assert np.all(np.diff(cases["pair"]) > 0)  # visiting order, nobody twice
+    assert np.array_equal(cases["pair"][np.isin(cases["stage"], KNOWN)], known)
+    assert np.array_equal(of_pairs(state, "stage")[known], stage[known])
+    assert np.array_equal(state.cases["pair"][state.pairs["place"][known]], known)
+    _check_table(state)
     for field in ("knowledge", "social"):
         assert np.all((state.persons[field] >= 0) & (state.persons[field] <= 1))
 

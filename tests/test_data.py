@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from abm.catalogue import DATA, Byproduct, DataError, _rows, catalogue, load_region, read_toml, region_names
-from abm.opportunities import enumerate_opportunities
+from abm.opportunities import draw_fit, enumerate_opportunities, pair_key
 from abm.parameters import record
 from abm.population import draw_population, truncated_pareto
 from abm.scenario import Scenario
@@ -94,7 +94,7 @@ def test_opportunities_equal_a_search_of_all_pairs(region: Scenario) -> None:
     population = draw_population(region, 2, p)
     opportunities = enumerate_opportunities(population, 2, p)
     found = {(int(e["supply"]), int(e["demand"])): e for e in opportunities.pairs}
-    people = population.participants
+    people, rates = population.participants, p["discovery"]
     checked = 0
     for s in range(0, len(population.supplies), 7):
         supply = population.supplies[s]
@@ -113,10 +113,18 @@ def test_opportunities_equal_a_search_of_all_pairs(region: Scenario) -> None:
                 assert (s, d) not in found
             elif (s, d) in found:
                 e = found[s, d]
-                price = TABLE.commodities["price"][TABLE.byproducts["commodity"][supply["byproduct"]]]
+                user = people[population.demands["owner"][d]]
+                route = TABLE.byproducts[supply["byproduct"]]
+                key = np.uint64(pair_key(donor, user, route))  # a kernel hands back a plain int
+                fit = draw_fit(np.uint64(2), key, p["opportunities"]["fit_spread"])
                 disposal = row.gate_fee + row.landfill_share * 744.0
-                assert e["value"] == pytest.approx(quantity * (row.substitution * e["fit"] * price + disposal))
-                assert e["value"] >= 100_000
+                price = TABLE.commodities["price"][route["commodity"]]
+                value = quantity * (row.substitution * fit * price + disposal)
+                assert value >= 100_000
+                own = 1.0 if donor["nace2"] == user["nace2"] else 1.0 - rates["cross_cut"]
+                weight = own * np.exp(-distance / rates["distance"])
+                weight *= (min(value, rates["value_cap"]) / 1e6) ** rates["value_exponent"]
+                assert e["weight"] == pytest.approx(weight, rel=1e-4)
                 assert e["distance"] == pytest.approx(distance, rel=1e-6, abs=1e-4)
                 checked += 1
     assert checked > 100

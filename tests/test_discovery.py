@@ -1,4 +1,4 @@
-"""Discovery by calendar against a plain scan of every pair every month: the same bits."""
+"""Discovery by calendar, and cases by list, against a plain scan of every pair every month: the same bits."""
 
 from __future__ import annotations
 
@@ -7,66 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abm import (
-    accounts,
-    appraisal,
-    closing,
-    discovery,
-    facilitators,
-    interventions,
-    learning,
-    municipalities,
-    observe,
-    operation,
-    prices,
-    staffing,
-    turnover,
-)
-from abm.compiled import kernel
 from abm.month import months
 from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
 from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.simulate import build, column_names, initial_state, places
-from abm.state import LATENT, NOBODY, RESTING, State
-
-
-@kernel
-def dense_step(t, world, state):
-    """Every latent pair is looked at; resting ones wake when their time is over."""
-    for e in range(state.pairs.size):
-        case, pair = state.pairs[e], world.pairs[e]
-        if case.stage == RESTING:
-            if case.due == t:
-                discovery.become_latent(e, t, world, state)
-        elif case.stage == LATENT:
-            donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-            screening = state.coverage[pair.coverage].screening
-            found = discovery.is_found(case, world.search[e], donor, user, screening)
-            if found != NOBODY:
-                discovery.identify(e, found, t, world, state)
-    discovery.tell_parties(t, world, state)
-    discovery.merge_found(state)
-
-
-@kernel
-def dense_months(first, last, p, world, state, rules: Any, rows):
-    """`abm.month.months` with the dense scan in place of the calendar."""
-    for t in range(first, last):
-        prices.step(t, world, state)
-        interventions.step(t, world, state)
-        staffing.step(t, p, world, state)
-        municipalities.step(t, p, world, state)
-        facilitators.step(t, p, world, state)
-        learning.step(t, p, world, state)
-        dense_step(t, world, state)
-        appraisal.step(t, p, world, state, rules)
-        closing.step(t, p, world, state, rules)
-        operation.step(t, p, world, state)
-        turnover.step(t, p, world, state)
-        accounts.step(p, world, state)
-        observe.step(t, p, world, state, rows)
+from abm.state import LATENT, RESTING, State
+from tests.dense import dense_months
+from tests.engine import of_pairs
 
 
 def _run(step: Any, scenario: Scenario, seed: int) -> tuple[np.ndarray, np.ndarray, State]:
@@ -96,8 +45,10 @@ def test_calendar_equals_dense_scan(region: Scenario, changes: dict[str, Any], s
     assert np.array_equal(indicators, dense_indicators)
     assert np.array_equal(groups, dense_groups)
     assert np.array_equal(state.persons, dense_state.persons)
-    for field in ("stage", "attempt", "quantity", "clock", "found"):
+    for field in ("stage", "attempt"):
         assert np.array_equal(state.pairs[field], dense_state.pairs[field]), field
+    for field in ("quantity", "clock", "threshold", "found", "started_at"):
+        assert np.array_equal(of_pairs(state, field), of_pairs(dense_state, field)), field
 
 
 def test_calendar_holds_each_latent_or_resting_pair_once(region: Scenario) -> None:
@@ -112,8 +63,9 @@ def test_calendar_holds_each_latent_or_resting_pair_once(region: Scenario) -> No
     for month in range(len(state.calendar)):
         e = int(state.calendar[month])
         while e >= 0:
-            assert state.pairs["due"][e] == month >= half
+            assert state.pairs["place"][e] == month >= half
             seen.append(e)
             e = int(state.pairs["next"][e])
-    assert len(seen) == len(set(seen)) == np.count_nonzero(state.pairs["due"] >= 0)
-    assert np.all(np.isin(state.pairs["stage"][seen], (LATENT, RESTING)))
+    waiting = np.isin(state.pairs["stage"], (LATENT, RESTING))
+    assert len(seen) == len(set(seen)) == np.count_nonzero(waiting & (state.pairs["place"] >= 0))
+    assert np.all(waiting[seen])

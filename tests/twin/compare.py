@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from abm.discovery import key_of
 from abm.month import months
 from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
@@ -18,6 +19,7 @@ from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.simulate import build, column_names, initial_state, places
 from abm.state import ACCOUNT, NEVER_DUE, NOBODY, STAGES, State, World
+from tests.engine import KNOWN, of_pairs
 from tests.twin.agents import Participant
 from tests.twin.facilitator import Facilitator
 from tests.twin.luck import Attendances, Clock
@@ -130,15 +132,22 @@ def traced() -> Iterator[list[Decision]]:
         yield log
 
 
+def keys_of_pairs(world: World) -> list[int]:
+    """Names of the opportunities in chance, in visiting order."""
+    return [int(key_of(e, world)) for e in range(len(world.pairs))]
+
+
 def engine_whole(state: State) -> dict[str, np.ndarray]:
     """All whole numbers of the engine's state that the twin has too."""
-    pairs, persons, towns = state.pairs, state.persons, state.towns
-    whole = {f"pair.{name}": pairs[name] for name in ("stage", "attempt", "found")}
-    whole["pair.carriers"] = np.bitwise_count(pairs["carriers"])
-    names = ("present", "aware", "registered", "trainings", "events", "agreements", "talks", "live", "turns")
-    whole |= {f"person.{name}": persons[name] for name in names}
-    whole |= {f"town.{name}": towns[name] for name in ("maturity", "steps", "members", "adopters", "exchanges")}
-    whole |= {f"centre.{name}": state.centres[name] for name in ("opened", "closed", "cases")}
+    whole = {f"pair.{name}": state.pairs[name] for name in ("stage", "attempt")}
+    whole["pair.found"] = of_pairs(state, "found")
+    whole["pair.carriers"] = np.bitwise_count(of_pairs(state, "carriers"))
+    for name in ("present", "aware", "registered", "agreements", "talks", "live"):
+        whole[f"person.{name}"] = state.persons[name]
+    whole |= {f"person.{name}": state.learners[name] for name in ("trainings", "events")}
+    whole["person.turns"] = state.stays["turns"]
+    whole |= {f"town.{name}": state.towns[name] for name in ("maturity", "steps", "members", "adopters", "exchanges")}
+    whole |= {f"centre.{name}": state.centres[name] for name in ("opened", "closed", "carried")}
     whole["centre.payers"] = state.seats["pays"].sum(axis=1)
     return whole
 
@@ -150,8 +159,8 @@ def twin_whole(model: RegionModel) -> dict[str, list[int]]:
     return {
         "pair.stage": [STAGES.index(one.stage.value) for one in pairs],
         "pair.attempt": [one.attempt for one in pairs],
-        "pair.found": [FINDERS[one.finder] for one in pairs],
-        "pair.carriers": [len(one.carriers) for one in pairs],
+        "pair.found": [FINDERS[one.finder] if STAGES.index(one.stage.value) in KNOWN else NOBODY for one in pairs],
+        "pair.carriers": [len(one.carriers) if STAGES.index(one.stage.value) in KNOWN else 0 for one in pairs],
         "person.present": [one.present for one in people],
         "person.aware": [one.aware for one in people],
         "person.registered": [one.is_registered for one in people],
@@ -168,7 +177,7 @@ def twin_whole(model: RegionModel) -> dict[str, list[int]]:
         "town.exchanges": [one.exchanges for one in towns],
         "centre.opened": [NEVER_DUE if one.staff.opened is None else one.staff.opened for one in centres],
         "centre.closed": [one.staff.closed for one in centres],
-        "centre.cases": [len(one.cases) for one in centres],
+        "centre.carried": [len(one.cases) for one in centres],
         "centre.payers": [sum(seat.pays for seat in one.staff.seats) for one in centres],
     }
 
@@ -176,7 +185,7 @@ def twin_whole(model: RegionModel) -> dict[str, list[int]]:
 def find_difference(world: World, state: State, model: RegionModel, log: list[Decision]) -> Difference | None:
     """Do the states differ at the end of a month? If so, in whom, and which decision was closest."""
     keys = {
-        "pair": world.pairs["key"],
+        "pair": keys_of_pairs(world),
         "person": world.participants["key"],
         "town": world.town_keys,
         "centre": np.arange(len(world.centres)),
@@ -195,12 +204,12 @@ def differing_levels(state: State, model: RegionModel) -> list[str]:
     """Quantities, levels and clocks of the state that are not the same to the tolerance."""
     people, pairs, towns = model.participants, model.opportunities, model.municipalities
     levels = {
-        "quantity": ([one.quantity for one in pairs], state.pairs["quantity"]),
-        "support": ([one.support for one in pairs], state.pairs["support"]),
+        "quantity": ([one.quantity for one in pairs], of_pairs(state, "quantity")),
+        "support": ([one.support for one in pairs], of_pairs(state, "support")),
         "knowledge": ([one.knowledge for one in people], state.persons["knowledge"]),
         "social": ([one.social for one in people], state.persons["social"]),
         "search": ([one.search for one in people], state.persons["search"]),
-        "awareness": ([one.awareness.value for one in people], state.persons["aware_clock"]),
+        "awareness": ([one.awareness.value for one in people], state.learners["aware_clock"]),
         "maturing": ([one.clock.value for one in towns], state.towns["clock"]),
         "training": ([one.training for one in towns], state.towns["training"]),
         "relief": ([one.relief for one in towns], state.towns["relief"]),
@@ -219,7 +228,7 @@ def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None
     state, names = initial_state(p, world, places(scenario)), column_names(scenario)
     rows = empty_rows(scenario.months, len(names) - len(INDICATORS))
     model, difference = RegionModel(twin_scenario or scenario, seed), None
-    if [int(one.key) for one in model.opportunities] != world.pairs["key"].tolist():
+    if [int(one.key) for one in model.opportunities] != keys_of_pairs(world):
         raise ValueError("not the same opportunities in the same order")
     with traced() as log:
         for t in range(len(world.levers)):

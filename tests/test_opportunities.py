@@ -1,0 +1,47 @@
+"""What is kept of each opportunity: how much memory it takes, and that single precision does no harm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from abm.observe import INDICATORS, empty_rows
+from abm.opportunities import OPPORTUNITY
+from abm.parameters import record
+from abm.ruleset import slots
+from abm.scenario import Scenario
+from abm.simulate import build, column_names, initial_state, months, places, spun_up
+from abm.state import CASE, ENTRY, PAIR, World
+
+
+def _indicators(scenario: Scenario, world: World) -> np.ndarray:
+    p, rows = record(dict(scenario.values)), empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
+    state = initial_state(p, world, places(scenario))
+    months(0, len(world.levers), p, world, state, slots(scenario.values), rows)
+    return rows.indicators
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_single_precision_of_weights_changes_no_digit(region: Scenario, seed: int) -> None:
+    """Rounding a weight moves it by half a unit in the last place at most: moved by a whole one, nothing happens.
+
+    A weight only says when a pair is found, and months are coarse; 1 % more is told at once, so the test can fail.
+    """
+    world, _ = build(region, seed)
+    plain = _indicators(region, world)
+    for factor, same in ((np.float32(np.inf), True), (np.float32(-np.inf), True), (np.float32(1.01), False)):
+        pairs = world.pairs.copy()
+        weight = pairs["weight"]
+        pairs["weight"] = weight * factor if np.isfinite(factor) else np.nextafter(weight, factor)
+        assert np.array_equal(plain, _indicators(region, world._replace(pairs=pairs))) == same
+
+
+def test_an_opportunity_takes_less_than_100_bytes(region: Scenario) -> None:
+    """World, state and lists by opportunity, and the share of those that are known, at the horizon."""
+    run = spun_up(region, 1)
+    run.advance(region.months)
+    count, tally, number = len(run.world.pairs), run.state.tally[0], 4
+    assert run.world.own.itemsize == run.state.moving.itemsize == run.state.found.itemsize == number
+    each = OPPORTUNITY.itemsize + PAIR.itemsize + 2 * number
+    known = int(tally["cases"]) * (CASE.itemsize + 2 * number + ENTRY.itemsize) / count
+    assert 0 < known < each + known < 100
