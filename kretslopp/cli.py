@@ -5,7 +5,10 @@ Exit codes: 0 done, 1 a run failed, 2 the input is wrong (one line an error on s
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -177,6 +180,7 @@ def list_what(
 
 def main() -> None:
     """Run the command line; errors of input end with one line each and exit code 2."""
+    _spare_the_interpreter()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -190,6 +194,16 @@ def main() -> None:
     if code == INTERRUPTED:
         _fail(["interrupted; each file is whole, and a folder without manifest.json is not complete"], INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _spare_the_interpreter() -> None:
+    """Leave out what a short-lived command does not need (benchmarks/startup.py measures it)."""
+    # Replicates are what runs in parallel. Before numpy is imported: BLAS starts a thread a processor when loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Imports and kernels make half a million objects that all stay: look for garbage among them less often, and not
+    # at all at the end, when the system takes the memory back at once.
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
 
 
 def _fail(lines: list[str], code: int) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from abm.interventions import INTERVENTIONS
 from abm.scenario import Scenario
 from experiments.effect import Difference, PairedEffect, Ratio
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The rows of the short table: indicator and what to call it
 HEADLINES = (
@@ -125,6 +127,8 @@ def effect_table(effect: PairedEffect, also: Sequence[str] = ()) -> str:
 
 def effects_frame(effects: dict[str, PairedEffect]) -> pd.DataFrame:
     """All effects of several arms: one row an arm and indicator."""
+    import pandas as pd  # here, since a printed table needs none
+
     rows = []
     for arm, effect in effects.items():
         for name, difference in effect.indicators.items():
