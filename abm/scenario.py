@@ -77,6 +77,13 @@ class Scenario:
             raise ScenarioError(errors)
         return _with_rule_files(changed) if any(name in changes for name in RULE_TEXTS) else changed
 
+    def __getstate__(self) -> dict[str, Any]:
+        """As pickled for a worker process, which the read-only view of the values cannot be."""
+        return {**self.__dict__, "values": dict(self.values)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, values=MappingProxyType(state["values"]))
+
     @property
     def spin_up_months(self) -> int:
         """Months simulated before month 0."""

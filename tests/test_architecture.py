@@ -5,11 +5,18 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from abm.compiled import STAMP, source_stamp
+from abm.scenario import load_scenario
+from experiments.effect import WITH, WITHOUT, _one_replicate, without_centre
+from experiments.runner import run_all
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ("abm", "experiments", "calibration", "results", "kretslopp")
@@ -81,6 +88,23 @@ def test_a_run_needs_no_mesa_matplotlib_or_pandas() -> None:
     )
     assert not modules & {"mesa", "matplotlib", "pandas"}
     assert said == ""
+
+
+def test_a_worker_process_imports_only_what_it_runs() -> None:
+    """A replicate of `effect` in a fresh process: what it imports besides the model, and the same digits."""
+    scenario = load_scenario("tiny", {"run.spin_up": 0}, months=1)
+    replicate = partial(_one_replicate, {WITHOUT: without_centre(scenario), WITH: scenario}, (WITH,), 1)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        there = run_all(replicate, [1, 2], executor=pool)
+        modules = pool.submit(eval, "set(__import__('sys').modules)").result()
+    assert "abm.simulate" in modules
+    unneeded = {"mesa", "networkx", "SALib", "matplotlib", "jinja2", "pandas", "pyarrow", "typer", "rich"}
+    assert not modules & unneeded
+    assert not {name for name in modules if name.startswith(("kretslopp.", "results."))}
+    for (ends, months, networks), (ends_here, months_here, _) in zip(there, map(replicate, (1, 2)), strict=True):
+        np.testing.assert_array_equal(ends, ends_here)
+        np.testing.assert_array_equal(months[WITH], months_here[WITH])
+        assert set(networks) <= {WITHOUT, WITH}
 
 
 def test_help_imports_nothing_heavy() -> None:
