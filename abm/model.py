@@ -23,8 +23,9 @@ import numpy as np
 from abm.catalogue import catalogue
 from abm.observe import INDICATORS
 from abm.parameters import Value
+from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError, facilitators, load_scenario, nearest
-from abm.simulate import Run, Trajectory, column_names, spun_up
+from abm.simulate import Run, Trajectory, spun_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,7 +271,7 @@ class SymbiosisModel(Model):
     @cached_property
     def _series(self) -> dict[str, np.ndarray]:
         """The rows of the run by name of indicator or group, as views."""
-        rows, names = self.simulation.rows, column_names(self.settings)[len(INDICATORS) :]
+        rows, names = self.simulation.rows, plan(self.settings).columns[len(INDICATORS) :]
         groups = {name: rows.groups[:, number] for number, name in enumerate(names)}
         return {indicator.name: rows.indicators[indicator.name] for indicator in INDICATORS} | groups
 

@@ -8,6 +8,7 @@ once per replicate.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from abm.population import Population
 from abm.worth import net_saving
 
 EARTH_RADIUS = 6371.0  # km
+BLOCK = 10_000  # donors whose receivers are looked up at a time
 # Which pairs exist does not follow a swept tax: the set is built once per replicate and used for every behaviour.
 LANDFILL_TAX_TODAY = float(BY_NAME["worth.landfill_tax"].default)
 
@@ -32,7 +34,7 @@ OPPORTUNITY = np.dtype(
         ("receiver", "i4"),
         ("supply", "i4"),
         ("demand", "i4"),
-        ("weight", "f4"),  # in its parties' search; in half precision of the rest (tests/test_opportunities.py)
+        ("weight", "f4"),  # in its parties' search; single precision does no harm (tests/test_opportunities.py)
         ("coverage", "u2"),
         ("byproduct", "u1"),
     ],
@@ -115,35 +117,33 @@ def sphere(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     return np.column_stack((np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)))
 
 
-def _within_reach(
-    donors: np.ndarray, receivers: np.ndarray, reach: float, most: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Donor, receiver and great-circle km of all pairs of points within reach, nearest `most` per donor."""
-    if donors.size == 0 or receivers.size == 0:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+def _nearest(tree: KDTree, donors: np.ndarray, reach: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Donor, receiver and great-circle km of all pairs of points within reach, nearest `most` receivers per donor."""
     chord = 2.0 * math.sin(min(reach / EARTH_RADIUS, math.pi) / 2.0)
-    nearest = np.arange(1, min(most + 1, len(receivers)) + 1)  # one more, since a plant may find itself
-    chords, found = map(np.asarray, KDTree(receivers).query(donors, k=nearest, distance_upper_bound=chord))
-    hit = found < len(receivers)
+    nearest = np.arange(1, min(most + 1, tree.n) + 1)  # one more, since a plant may find itself
+    chords, found = map(np.asarray, tree.query(donors, k=nearest, distance_upper_bound=chord))
+    hit = found < tree.n
     return np.nonzero(hit)[0], found[hit], 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(chords[hit] / 2.0, 1.0))
 
 
-def _in_reach(population: Population, p: np.void) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Supply stream, demand stream and great-circle km of all pairs within their by-product's reach."""
+def _within_reach(population: Population, p: np.void) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Supply stream, demand stream and great-circle km of all pairs within their by-product's reach.
+
+    By by-product and block of donors: what lies within reach is many times what is worth keeping.
+    """
     people, most = population.participants, int(p["opportunities"]["max_partners"])
-    places, parts = sphere(people["lat"], people["lon"]), []
+    places = sphere(people["lat"], people["lon"])
     for number, row in enumerate(catalogue().byproduct_rows):
         supplies = np.flatnonzero(population.supplies["byproduct"] == number)
         demands = np.flatnonzero(population.demands["byproduct"] == number)
-        donors, receivers = (
-            places[streams["owner"][own]]
-            for streams, own in ((population.supplies, supplies), (population.demands, demands))
-        )
+        if supplies.size == 0 or demands.size == 0:
+            continue
+        tree = KDTree(places[population.demands["owner"][demands]])
         reach = row.reach / float(p["opportunities"]["road_factor"])
-        donor, receiver, km = _within_reach(donors, receivers, reach, most)
-        parts.append((supplies[donor].astype(np.int32), demands[receiver].astype(np.int32), km))
-    supply, demand, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return supply, demand, distance
+        for first in range(0, supplies.size, BLOCK):
+            block = supplies[first : first + BLOCK]
+            donor, receiver, km = _nearest(tree, places[population.supplies["owner"][block]], reach, most)
+            yield block[donor], demands[receiver], km
 
 
 @kernel
@@ -160,11 +160,13 @@ def _assess(seed, within, population, table, p):
             continue
         partners += 1
         donor, user, route = participants[supply.owner], participants[demand.owner], byproducts[supply.byproduct]
-        key = pair_key(donor, user, route)
         quantity = min(supply.quantity, demand.quantity)
+        if quantity < p.opportunities.min_share * supply.quantity:
+            continue
+        key = pair_key(donor, user, route)
         fit = draw_fit(seed, key, p.opportunities.fit_spread)
         value = gross_value(quantity, fit, route, commodities[route.commodity].price)
-        if quantity < p.opportunities.min_share * supply.quantity or value < p.opportunities.min_value:
+        if value < p.opportunities.min_value:
             continue
         pair = kept[count]
         pair.supply, pair.demand = within[0][n], within[1][n]
@@ -174,7 +176,7 @@ def _assess(seed, within, population, table, p):
         pair.weight = search_weight(pair.distance, pair.cross, value, p.discovery)
         pair.rank = uniform(seed, chance.VISIT_ORDER, key, 0)
         count += 1
-    return kept[:count]
+    return kept[:count].copy()
 
 
 @kernel
@@ -212,7 +214,11 @@ def _arrange(order, candidates, population, half_weight):
 def enumerate_opportunities(population: Population, seed: int, p: np.void) -> Opportunities:
     """All opportunities of one replicate, in visiting order."""
     table = catalogue()
-    people = (population.participants, population.supplies, population.demands)
-    candidates = _assess(np.uint64(seed), _in_reach(population, p), people, (table.byproducts, table.commodities), p)
+    people, goods = (
+        (population.participants, population.supplies, population.demands),
+        (table.byproducts, table.commodities),
+    )
+    parts = [_assess(np.uint64(seed), within, people, goods, p) for within in _within_reach(population, p)]
+    candidates = np.concatenate([np.zeros(0, CANDIDATE), *parts])
     order = np.argsort(candidates["rank"])
     return Opportunities(*_arrange(order, candidates, people, p["discovery"]["half_weight"]))

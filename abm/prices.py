@@ -97,13 +97,15 @@ def _start(seed, process):
 @kernel
 def deviations(seed, process, months):
     """Log deviation x of each month, shape (months, commodities)."""
-    x = np.zeros((months, process.size))
+    x, common = np.zeros((months, process.size)), np.zeros(months)
+    for t in range(months):
+        common[t] = normal(seed, chance.COMMON_SHOCK, 0, t)
     for k in range(process.size):
         one = process[k]
         level = _start(seed, one)
         own = math.sqrt(1.0 - one.loading**2)
         for t in range(months):
-            shock = one.loading * normal(seed, chance.COMMON_SHOCK, 0, t)
+            shock = one.loading * common[t]
             shock += own * normal(seed, chance.PRICE_SHOCK, one.key, t)
             level = one.a * level + one.s * shock
             if one.chance > 0.0 and uniform(seed, chance.PRICE_JUMP, one.key, t) < one.chance:

@@ -49,7 +49,7 @@ class ScenarioError(ValueError):
         super().__init__("\n".join(self.errors))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is another only if it is the same object: plans are kept by it
 class Scenario:
     """A region, the full set of parameter values, and the months after the spin-up.
 

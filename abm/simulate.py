@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abm import chance
 from abm.catalogue import catalogue
-from abm.chance import exponential, name_key
+from abm.chance import exponential
 from abm.compiled import kernel
 from abm.discovery import become_latent
-from abm.interventions import lever_paths
 from abm.month import months
-from abm.observe import INDICATORS, Rows, empty_rows, group_names
+from abm.observe import INDICATORS, Rows
 from abm.opportunities import enumerate_opportunities
-from abm.parameters import BY_NAME, record
+from abm.parameters import BY_NAME
+from abm.plan import plan
 from abm.population import SIZE_LIMITS, draw_population
-from abm.prices import MARKET, annuity, deviations, discount_rates, guarantee, markets, processes, unit_values
+from abm.prices import MARKET, deviations, guarantee, markets, unit_values
 from abm.rules import PROSPECT
-from abm.ruleset import slots
 from abm.scenario import Scenario
-from abm.staffing import coverages, facilitation, potentials
+from abm.staffing import coverages, potentials
 from abm.state import (
     ACCOUNT,
     ACTIVE,
@@ -106,25 +104,19 @@ class Trajectory:
         return frame
 
 
-def column_names(scenario: Scenario) -> tuple[str, ...]:
-    """Indicators, then adoption by group."""
-    return (*(indicator.name for indicator in INDICATORS), *group_names(scenario.region, catalogue()))
-
-
 def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
     """All that a replicate's months cannot change, and the names of its named plants."""
-    p, key, table = record(dict(scenario.values)), np.uint64(seed), catalogue()
-    population = draw_population(scenario, seed, p)
-    opportunities = enumerate_opportunities(population, seed, p)
-    people, towns, pairs = population.participants, scenario.region.municipality, opportunities.pairs
-    who, levers = facilitation(scenario), lever_paths(scenario)
+    fixed, key, table = plan(scenario), np.uint64(seed), catalogue()
+    population = draw_population(scenario, seed, fixed.p)
+    opportunities = enumerate_opportunities(population, seed, fixed.p)
+    people, pairs, who = population.participants, opportunities.pairs, fixed.who
     here, there = (people["municipality"][pairs[side]] for side in ("supplier", "receiver"))
     pairs["coverage"], serves = coverages(who.covers, here, there)
-    market = draw_market(scenario, p, key, levers["price_floor"])
+    market, values = draw_market(scenario, key)
     world = World(
         seed=key,
         spin_up=scenario.spin_up_months,
-        fastest_search=fastest_search(scenario),
+        fastest_search=fixed.fastest_search,
         participants=people,
         supplies=population.supplies,
         demands=population.demands,
@@ -134,75 +126,53 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
         own=opportunities.own,
         routes=table.byproducts,
         public=np.array([sector.public for sector in table.sectors]),
-        price_process=market.process,
-        market=market.market,
-        unit_value=market.unit_value,
-        rates=market.rates,
-        annuities=market.annuities,
-        levers=levers,
+        price_process=fixed.process,
+        market=market,
+        unit_value=values,
+        rates=fixed.rates,
+        annuities=fixed.annuities,
+        levers=fixed.levers,
         centres=who.centres,
         staff=who.staff,
         covers=who.covers,
         serves=serves,
         supports=who.supports,
         potential=potentials(who, opportunities.outlook, people),
-        town_keys=np.array([name_key(town.name) for town in towns]),
-        residents=np.array([town.population for town in towns]),
-        maturity=np.array([town.maturity for town in towns], np.int32),
+        town_keys=fixed.town_keys,
+        residents=fixed.residents,
+        maturity=fixed.maturity,
     )
     return world, population.names
 
 
-class Market(NamedTuple):
-    """The prices of a replicate, and what a unit a year is worth at them (prices.py)."""
+def draw_market(scenario: Scenario, key: np.uint64) -> tuple[np.ndarray, np.ndarray]:
+    """Prices of all months and what a unit a year is worth at them (World.market, World.unit_value).
 
-    process: np.ndarray
-    market: np.ndarray
-    unit_value: np.ndarray
-    rates: np.ndarray
-    annuities: np.ndarray
-
-
-def draw_market(scenario: Scenario, p: np.void, key: np.uint64, floors: np.ndarray) -> Market:
-    """Prices of all months, with the guarantee of the months in which `floors` is above 0."""
-    horizon, rates = float(p["worth"]["horizon"]), discount_rates(p)
-    process = processes(catalogue().commodities, p["prices"], horizon)
-    x = deviations(key, process, scenario.spin_up_months + scenario.months)
-    reverting = scenario.values["prices.expectations"] == "reverting"
-    values = unit_values(x, process, rates, horizon, reverting)
-    market = markets(x, process, values)
+    A guarantee is laid over the months in which it is in force.
+    """
+    fixed, reverting = plan(scenario), scenario.values["prices.expectations"] == "reverting"
+    horizon, floors = float(fixed.p["worth"]["horizon"]), fixed.levers["price_floor"]
+    x = deviations(key, fixed.process, scenario.spin_up_months + scenario.months)
+    values = unit_values(x, fixed.process, fixed.rates, horizon, reverting)
+    market = markets(x, fixed.process, values)
     if floors.any():
-        guarantee(floors, x, process, rates, horizon, reverting, market, values)
-    return Market(process, market, values, rates, np.array([annuity(rate, horizon) for rate in rates]))
+        guarantee(floors, x, fixed.process, fixed.rates, horizon, reverting, market, values)
+    return market, values
 
 
-def fastest_search(scenario: Scenario) -> float:
-    """Most that one month can add to a participant's search."""
-    values = record(dict(scenario.values))["discovery"]
-    return float((values["finds"] * (1.0 + values["social_gain"]) + lever_paths(scenario)["marketplace"].max()) / 12.0)
-
-
-def under(world: World, scenario: Scenario, p: np.void) -> World:
+def under(world: World, arm: Scenario) -> World:
     """The same firms and luck under the facilitators and interventions of another scenario of the same region."""
-    who, levers = facilitation(scenario), lever_paths(scenario)
-    if levers["price_floor"].any() or world.levers["price_floor"].any():
-        market = draw_market(scenario, p, world.seed, levers["price_floor"])
-        world = world._replace(market=market.market, unit_value=market.unit_value)
+    fixed = plan(arm)
+    if fixed.levers["price_floor"].any() or world.levers["price_floor"].any():
+        market, values = draw_market(arm, world.seed)
+        world = world._replace(market=market, unit_value=values)
     return world._replace(
-        levers=levers,
-        centres=who.centres,
-        staff=who.staff,
-        supports=who.supports,
-        potential=potentials(who, world.outlook, world.participants),
+        levers=fixed.levers,
+        centres=fixed.who.centres,
+        staff=fixed.who.staff,
+        supports=fixed.who.supports,
+        potential=potentials(fixed.who, world.outlook, world.participants),
     )
-
-
-def places(scenario: Scenario) -> int:
-    """Most cases that one facilitator can carry at a time, and one more."""
-    who, rates = facilitation(scenario), record(dict(scenario.values))["facilitator"]
-    supported = (1.0 + rates["support_gain"]) ** who.supports.sum(axis=0)
-    work = who.staff.max(axis=0) * who.centres["leadership"] * supported
-    return math.ceil(work.max() * rates["cases"]) + 1
 
 
 @kernel
@@ -297,8 +267,6 @@ class Run:
 
     scenario: Scenario
     seed: int
-    p: np.void
-    rules: Any
     names: dict[int, str]
     world: World
     state: State
@@ -312,37 +280,36 @@ class Run:
                 f"{self.scenario.name}: {self.month} of {self.scenario.months} months are done, no {count} more"
             )
         first = self.world.spin_up + self.month
-        months(first, first + count, self.p, self.world, self.state, self.rules, self.rows)
+        fixed = plan(self.scenario)
+        months(first, first + count, fixed.p, self.world, self.state, fixed.rules, self.rows)
         self.month += count
 
     def branch(self, arm: Scenario) -> Run:
         """A run of `arm` from this state on, with parameters, facilitators, levers and rows of its own."""
-        if places(arm) > self.state.carried.shape[1] or fastest_search(arm) > self.world.fastest_search:
+        fixed = plan(arm)
+        if fixed.places > self.state.carried.shape[1] or fixed.fastest_search > self.world.fastest_search:
             raise ValueError("an arm with more staff or search than the spin-up was told of: give it to spun_up")
-        p, state, rows = record(dict(arm.values)), self.state.copy(), _rows(arm)
-        return Run(arm, self.seed, p, self.rules, self.names, under(self.world, arm, p), state, rows, self.month)
+        return Run(
+            arm, self.seed, self.names, under(self.world, arm), self.state.copy(), fixed.rows(arm.months), self.month
+        )
 
     def trajectory(self) -> Trajectory:
         """What was observed so far, and the network of now."""
         values = _table(self.rows)[: max(self.month, 0)]
         network = _network(self.world, self.state, self.names)
-        return Trajectory(self.scenario.name, self.seed, column_names(self.scenario), values, network)
+        return Trajectory(self.scenario.name, self.seed, plan(self.scenario).columns, values, network)
 
 
 def spun_up(scenario: Scenario, seed: int, arms: Sequence[Scenario] = ()) -> Run:
     """A run at month 0, the spin-up done and its account closed, that can branch into `arms`."""
     world, names = build(scenario, seed)
-    p, rules = record(dict(scenario.values)), slots(scenario.values, scenario.rule_files)
-    world = world._replace(fastest_search=max(fastest_search(arm) for arm in (scenario, *arms)))
-    state = initial_state(p, world, max(places(arm) for arm in (scenario, *arms)))
-    run = Run(scenario, seed, p, rules, names, world, state, _rows(scenario), -world.spin_up)
+    plans = [plan(arm) for arm in (scenario, *arms)]
+    world = world._replace(fastest_search=max(one.fastest_search for one in plans))
+    state = initial_state(plans[0].p, world, max(one.places for one in plans))
+    run = Run(scenario, seed, names, world, state, plans[0].rows(scenario.months), -world.spin_up)
     run.advance(world.spin_up)
     state.account[:] = np.zeros(1, ACCOUNT)
     return run
-
-
-def _rows(scenario: Scenario) -> Rows:
-    return empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
 
 
 def _table(rows: Rows) -> np.ndarray:

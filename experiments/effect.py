@@ -17,8 +17,9 @@ import numpy as np
 
 from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, FUNCTIONS, Value
+from abm.plan import plan
 from abm.scenario import Scenario
-from abm.simulate import Network, column_names, simulate_arms
+from abm.simulate import Network, simulate_arms
 from experiments.runner import Progress, replicate_seeds, run_all
 
 BOOTSTRAP = 2000
@@ -272,7 +273,7 @@ def run_arms(
     return Arms(
         seed,
         tuple(arms),
-        column_names(next(iter(arms.values()))),
+        plan(next(iter(arms.values()))).columns,
         np.array([ends for ends, _, _ in kept]).swapaxes(0, 1),
         {name: np.array([months[name] for _, months, _ in kept]) for name in monthly},
         kept[0][2],

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from abm.month import months
-from abm.observe import INDICATORS, empty_rows
 from abm.parameters import FUNCTIONS, record
+from abm.plan import plan
 from abm.rules import RULES
 from abm.ruleset import slots
 from abm.scenario import Scenario
-from abm.simulate import build, column_names, initial_state, places, simulate
+from abm.simulate import build, initial_state, simulate
 from abm.state import ACTIVE, LATENT, NEGOTIATING, RESTING, STAGES, State, World
 from tests.engine import KNOWN, of_pairs
 
@@ -61,8 +61,8 @@ def _states(scenario: Scenario, seed: int) -> Iterator[tuple[World, State]]:
     """The state every half year."""
     world, _ = build(scenario, seed)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, places(scenario))
-    rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
+    state = initial_state(p, world, plan(scenario).places)
+    rows = plan(scenario).rows(scenario.months)
     for first in range(0, len(world.levers), 6):
         last = min(first + 6, len(world.levers))
         months(first, last, p, world, state, slots(scenario.values), rows)

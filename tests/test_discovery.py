@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from abm.month import months
-from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
+from abm.plan import plan
 from abm.ruleset import slots
 from abm.scenario import Scenario
-from abm.simulate import build, column_names, initial_state, places
+from abm.simulate import build, initial_state
 from abm.state import LATENT, RESTING, State
 from tests.dense import dense_months
 from tests.engine import of_pairs
@@ -21,8 +21,8 @@ from tests.engine import of_pairs
 def _run(step: Any, scenario: Scenario, seed: int) -> tuple[np.ndarray, np.ndarray, State]:
     world, _ = build(scenario, seed)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, places(scenario))
-    rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
+    state = initial_state(p, world, plan(scenario).places)
+    rows = plan(scenario).rows(scenario.months)
     step(0, len(world.levers), p, world, state, slots(scenario.values), rows)
     return rows.indicators, rows.groups, state
 
@@ -55,8 +55,8 @@ def test_calendar_holds_each_latent_or_resting_pair_once(region: Scenario) -> No
     scenario = region.with_values({})
     world, _ = build(scenario, 5)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, places(scenario))
-    rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
+    state = initial_state(p, world, plan(scenario).places)
+    rows = plan(scenario).rows(scenario.months)
     half = len(world.levers) // 2
     months(0, half, p, world, state, slots(scenario.values), rows)
     seen: list[int] = []

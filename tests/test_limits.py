@@ -28,11 +28,11 @@ from scipy.integrate import solve_ivp
 from abm.catalogue import Municipality, Region
 from abm.firms import Firm, Flow
 from abm.month import months as run_months
-from abm.observe import INDICATORS, empty_rows
 from abm.parameters import Value, record
+from abm.plan import plan
 from abm.ruleset import slots
 from abm.scenario import Scenario, load_scenario
-from abm.simulate import build, column_names, initial_state, places
+from abm.simulate import build, initial_state
 from experiments.runner import replicate_seeds
 from tests.conftest import runs
 
@@ -174,10 +174,10 @@ def test_awareness_among_adopters_that_stay_the_same_is_exponential() -> None:
     for seed in replicate_seeds(7, 3):
         world, _ = build(scenario, seed)
         p = record(dict(scenario.values))
-        state = initial_state(p, world, places(scenario))
+        state = initial_state(p, world, plan(scenario).places)
         state.towns["adopters"] = adopters
         state.adopters_of_sector[world.participants["sector"][0]] = adopters
-        rows = empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
+        rows = plan(scenario).rows(scenario.months)
         run_months(0, scenario.months, p, world, state, slots(scenario.values), rows)
         aware += rows.indicators["aware"] / 3
 

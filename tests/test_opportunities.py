@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abm.observe import INDICATORS, empty_rows
+from abm.month import months
 from abm.opportunities import OPPORTUNITY
 from abm.parameters import record
+from abm.plan import plan
 from abm.ruleset import slots
 from abm.scenario import Scenario
-from abm.simulate import build, column_names, initial_state, months, places, spun_up
+from abm.simulate import build, initial_state, spun_up
 from abm.state import CASE, ENTRY, PAIR, World
 
 
 def _indicators(scenario: Scenario, world: World) -> np.ndarray:
-    p, rows = record(dict(scenario.values)), empty_rows(scenario.months, len(column_names(scenario)) - len(INDICATORS))
-    state = initial_state(p, world, places(scenario))
+    p, rows = record(dict(scenario.values)), plan(scenario).rows(scenario.months)
+    state = initial_state(p, world, plan(scenario).places)
     months(0, len(world.levers), p, world, state, slots(scenario.values), rows)
     return rows.indicators
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from abm.discovery import key_of
 from abm.month import months
-from abm.observe import INDICATORS, empty_rows
 from abm.parameters import record
+from abm.plan import plan
 from abm.ruleset import slots
 from abm.scenario import Scenario
-from abm.simulate import build, column_names, initial_state, places
+from abm.simulate import build, initial_state
 from abm.state import ACCOUNT, NEVER_DUE, NOBODY, STAGES, State, World
 from tests.engine import KNOWN, of_pairs
 from tests.twin.agents import Participant
@@ -225,8 +225,8 @@ def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None
     """Run both until they differ; the twin on another scenario if one is given."""
     world, _ = build(scenario, seed)
     p, rules = record(dict(scenario.values)), slots(scenario.values, scenario.rule_files)
-    state, names = initial_state(p, world, places(scenario)), column_names(scenario)
-    rows = empty_rows(scenario.months, len(names) - len(INDICATORS))
+    state, names = initial_state(p, world, plan(scenario).places), plan(scenario).columns
+    rows = plan(scenario).rows(scenario.months)
     model, difference = RegionModel(twin_scenario or scenario, seed), None
     if [int(one.key) for one in model.opportunities] != keys_of_pairs(world):
         raise ValueError("not the same opportunities in the same order")
