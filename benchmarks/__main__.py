@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 from abm.scenario import load_scenario
@@ -39,7 +40,7 @@ def main() -> None:
         results[name] = BENCHMARKS[name](effort)
         say(f"  {time.perf_counter() - start:.0f} s")
     if given.quick or given.only:
-        print(markdown(describe("python -m benchmarks, not kept"), results))
+        print(markdown(describe(" ".join(["python -m benchmarks", *sys.argv[1:]])), results))
     else:
         write(describe("python -m benchmarks --large" if given.large else "make bench"), results)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from abm.parameters import BY_NAME
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import simulate
 from benchmarks.report import Cell, Result, Table
-from benchmarks.timing import Effort, Spread, Subject, Times, alternate
+from benchmarks.timing import Effort, Spread, Subject, alternate
 from experiments.runner import replicate_seeds, run_all
 
 REGION = "ostergotland"
@@ -26,6 +27,7 @@ FEW = 2  # runs of the calls that show what starting the processes takes
 LOOP = "loop over `simulate`"
 MODEL_LOOP = "loop over `SymbiosisModel`"
 ROWS_LOOP = "loop over rows"
+OURS = {1: "`run_all`, 1 thread", 2: "`run_all`, 2 threads"}
 
 
 @cache
@@ -50,6 +52,11 @@ def run_row(row: np.ndarray) -> float:
     """One run with a handful of parameters varied."""
     changed = region().with_values(dict(zip(VARIED, row.tolist(), strict=True)))
     return float(simulate(changed, 1)["exchanges"][-1])
+
+
+def bounds() -> list[list[float]]:
+    """Low and high of what is varied, as SALib wants them."""
+    return [[float(getattr(BY_NAME[name], end)) for end in ("low", "high")] for name in VARIED]
 
 
 def evaluated(rows: np.ndarray) -> np.ndarray:
@@ -77,8 +84,7 @@ def batch_run(seeds: Sequence[int], processes: int, start_method: str | None = N
 
 def evaluate(rows: np.ndarray, processes: int) -> list[float]:
     """SALib's runner; it warns that evaluating in parallel is experimental."""
-    bounds = [[float(BY_NAME[name].low), float(BY_NAME[name].high)] for name in VARIED]
-    problem = ProblemSpec({"names": list(VARIED), "bounds": bounds, "outputs": ["exchanges"]})
+    problem = ProblemSpec({"names": list(VARIED), "bounds": bounds(), "outputs": ["exchanges"]})
     problem.set_samples(rows)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -86,81 +92,79 @@ def evaluate(rows: np.ndarray, processes: int) -> list[float]:
     return [float(value) for value in problem.results]
 
 
-def _rows_of(count: int) -> np.ndarray:
-    low, high = (np.array([float(getattr(BY_NAME[name], end)) for name in VARIED]) for end in ("low", "high"))
-    return low + (high - low) * np.random.default_rng(1).random((count, len(VARIED)))
+def rows_within_bounds(count: int) -> np.ndarray:
+    """Uniform draws of what is varied, shape (count, parameters)."""
+    return np.random.default_rng(1).uniform(*np.transpose(bounds()), (count, len(VARIED)))
 
 
-def _overhead(times: Times, name: str, workers: int, bare: str, runs: int) -> Spread:
-    """Milliseconds a run beyond the share of a worker in the bare loop of the same round."""
-    pairs = zip(times.seconds[name], times.seconds[bare], strict=True)
-    return Spread.of([1000.0 * (own - loop / workers) / runs for own, loop in pairs])
+@dataclass(frozen=True)
+class Way:
+    """A way to do the first n runs, on so many workers."""
+
+    call: Callable[[int], Any]
+    workers: int
 
 
-def _compared(
-    title: str, bare: str, rounds: int, runs: int, ways: dict[str, tuple[Callable[[int], Any], int]]
-) -> tuple[Table, Times]:
-    """Time `ways` (call with a number of runs, workers) on `runs` and, with two workers, on FEW; all must agree."""
-    subjects = {name: Subject(lambda _, call=call: call(runs)) for name, (call, _) in ways.items()}
-    started = {name: f"{name}, start" for name, (_, workers) in ways.items() if workers > 1}
-    subjects |= {few: Subject(lambda _, call=ways[name][0]: call(FEW)) for name, few in started.items()}
+def _compared(title: str, bare: str, rounds: int, runs: int, ways: Mapping[str, Way]) -> Table:
+    """Time `ways` on `runs` runs, those on two workers on FEW too; all must give the same."""
+
+    def subject(way: Way, count: int) -> Subject:
+        return Subject(lambda _: way.call(count))
+
+    subjects = {name: subject(way, runs) for name, way in ways.items()}
+    subjects |= {f"{name}, few": subject(way, FEW) for name, way in ways.items() if way.workers > 1}
     times = alternate(rounds, subjects)
     if any(times.answers[name] != times.answers[bare] for name in ways):
         raise ValueError(f"{title}: the runners do not give the same results")
-    rows: list[tuple[Cell, ...]] = [
-        (
-            name,
-            workers,
-            times.spread(name, 1000.0 / runs),
-            times.ratio(name, bare),
-            _overhead(times, name, workers, bare, runs),
-            times.spread(started[name]) if name in started else None,
-        )
-        for name, (_, workers) in ways.items()
-    ]
-    columns = ("", "workers", "ms a run", f"of the {bare}", "ms overhead a run", f"seconds for {FEW} runs")
-    return Table(title, columns, tuple(rows)), times
+
+    def row(name: str, workers: int) -> tuple[Cell, ...]:
+        pairs = zip(times.seconds[name], times.seconds[bare], strict=True)
+        beyond = Spread.of([1000.0 * (own - loop) / runs for own, loop in pairs]) if workers == 1 else None
+        few = times.spread(f"{name}, few") if workers > 1 else None
+        return (name, times.spread(name, 1000.0 / runs), times.ratio(name, OURS[workers]), beyond, few)
+
+    columns = ("", "ms a run", "of `run_all` on as many workers", f"ms a run beyond the {bare}", f"s for {FEW} runs")
+    return Table(title, columns, tuple(row(name, way.workers) for name, way in ways.items()))
 
 
 def measure(effort: Effort) -> Result:
     """The same seeds through our runner and Mesa's, the same rows through our runner and SALib's."""
     runs = RUNS_PER_REPLICATE * effort.replicates
-    seeds, rows = replicate_seeds(1, runs), _rows_of(runs)
-    by_seed, _ = _compared(
+    seeds, rows = replicate_seeds(1, runs), rows_within_bounds(runs)
+    by_seed = _compared(
         f"The same {runs} seeds of Östergötland, each a run of all its months",
         LOOP,
         effort.rounds,
         runs,
         {
-            LOOP: (lambda n: [run(seed) for seed in seeds[:n]], 1),
-            "`run_all`, 1 thread": (lambda n: run_all(run, seeds[:n], workers=1), 1),
-            "`run_all`, 2 threads": (lambda n: run_all(run, seeds[:n], workers=2), 2),
-            MODEL_LOOP: (lambda n: [run_model(seed) for seed in seeds[:n]], 1),
-            "`batch_run`, 1 process": (lambda n: batch_run(seeds[:n], 1), 1),
-            "`batch_run`, 2 processes, spawned (Mesa's setting)": (lambda n: batch_run(seeds[:n], 2, "spawn"), 2),
-            "`batch_run`, 2 processes, forked": (lambda n: batch_run(seeds[:n], 2, "fork"), 2),
+            LOOP: Way(lambda n: [run(seed) for seed in seeds[:n]], 1),
+            OURS[1]: Way(lambda n: run_all(run, seeds[:n], workers=1), 1),
+            OURS[2]: Way(lambda n: run_all(run, seeds[:n], workers=2), 2),
+            MODEL_LOOP: Way(lambda n: [run_model(seed) for seed in seeds[:n]], 1),
+            "`batch_run`, 1 process": Way(lambda n: batch_run(seeds[:n], 1), 1),
+            "`batch_run`, 2 processes, spawned (Mesa's setting)": Way(lambda n: batch_run(seeds[:n], 2, "spawn"), 2),
+            "`batch_run`, 2 processes, forked": Way(lambda n: batch_run(seeds[:n], 2, "fork"), 2),
         },
     )
-    by_row, _ = _compared(
+    by_row = _compared(
         f"The same {runs} rows of {len(VARIED)} parameters ({', '.join(VARIED)})",
         ROWS_LOOP,
         effort.rounds,
         runs,
         {
-            ROWS_LOOP: (lambda n: [run_row(row) for row in rows[:n]], 1),
-            "`run_all`, 1 thread": (lambda n: run_all(lambda i: run_row(rows[i]), range(n), workers=1), 1),
-            "`run_all`, 2 threads": (lambda n: run_all(lambda i: run_row(rows[i]), range(n), workers=2), 2),
-            "SALib `evaluate`": (lambda n: evaluate(rows[:n], 1), 1),
-            "SALib `evaluate_parallel`, 2 processes": (lambda n: evaluate(rows[:n], 2), 2),
+            ROWS_LOOP: Way(lambda n: [run_row(row) for row in rows[:n]], 1),
+            OURS[1]: Way(lambda n: run_all(lambda i: run_row(rows[i]), range(n), workers=1), 1),
+            OURS[2]: Way(lambda n: run_all(lambda i: run_row(rows[i]), range(n), workers=2), 2),
+            "SALib `evaluate`": Way(lambda n: evaluate(rows[:n], 1), 1),
+            "SALib `evaluate_parallel`, 2 processes": Way(lambda n: evaluate(rows[:n], 2), 2),
         },
     )
     return Result(
         "our runner against Mesa's and SALib's",
         (by_seed, by_row),
         (
-            "Overhead a run: the time of all runs less what the bare loop of the same round takes divided by the "
-            "workers, over the runs. It holds what starting the workers takes, which one call pays once: see the time "
-            f"of a call with {FEW} runs.",
+            f"What starting workers takes is paid once a call and in the ms a run of two workers: a call with {FEW} runs "
+            "is little else. Spawned processes import all anew and load the kernels.",
             "Mesa's runner steps `SymbiosisModel` month by month, loads the region for each run and collects all "
             f"indicators every month; the {MODEL_LOOP} does the same without Mesa's runner.",
             "All ways of a table give the same numbers of exchanges, run by run.",

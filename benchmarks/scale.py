@@ -3,171 +3,218 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from unittest.mock import patch
 
 from matplotlib.figure import Figure
 
 from abm.parameters import Value
 from abm.scenario import Scenario, load_scenario
-from abm.simulate import build, simulate, spun_up
+from abm.simulate import Run, build, simulate, spun_up
 from benchmarks.machine import forget_peak, peak_memory
-from benchmarks.report import Criterion, Result, Table
+from benchmarks.report import Cell, Criterion, Result, Table
 from benchmarks.scenarios import FIRMS, synthetic
 from benchmarks.timing import Effort, Spread, say
 
-STAFF = 4.0  # FTE of the default centre, for the firms of one Östergötland
-WITHOUT_SPIN_UP = 1_000_000  # firms from which on the 15 years of spin-up are left out
-MOST_REPEATS = 10
+MILLION = 1_000_000  # firms: one round, without the spin-up and without the largest centre
+REPEATED = 20_000  # firms up to which a size is run several times in its process, on seeds of its own
 BASE, COMPARED = 600, 60_000
+STAFF = {"no centre": 0.0, "4 FTE": 4.0, "4 FTE per 600 firms": None}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What one process found of one size; bytes are peaks over what the process held before."""
+
+    firms: int
+    spin_up: int
+    months: int
+    opportunities: int
+    building_bytes: int
+    running_bytes: int
+    seconds: dict[str, float]
+    exchanges: dict[str, float]
+
+    def ns(self, part: str) -> float:
+        """Nanoseconds an opportunity-month."""
+        months = self.spin_up if part == "spin-up" else self.months
+        return 1e9 * self.seconds[part] / (months * self.opportunities)
 
 
 def arms(firms: int) -> dict[str, Scenario]:
-    """Without a centre, with four persons, and with as many for each firm as Östergötland's four."""
-    changes: dict[str, Value] = {"run.spin_up": 0} if firms >= WITHOUT_SPIN_UP else {}
+    """Without a centre, with the default one, and with one that grows with the firms, as far as it differs."""
+    changes: dict[str, Value] = {"run.spin_up": 0} if firms >= MILLION else {}
     scenario = synthetic(firms, changes)
-    staff = {"without": 0.0, "4 FTE": STAFF, "FTE by firms": STAFF * firms / FIRMS}
+    staff = {name: 4.0 * firms / FIRMS if fte is None else fte for name, fte in STAFF.items()}
+    if firms <= FIRMS or firms >= MILLION:
+        del staff["4 FTE per 600 firms"]
     return {name: scenario.with_values({"facilitator.fte": fte}) for name, fte in staff.items()}
 
 
-def measure_here(firms: int) -> dict[str, float]:
-    """Seconds and bytes of one size in this process, which should be fresh; kernels are loaded before it starts."""
-    simulate(load_scenario("ostergotland"), 1)
+@contextmanager
+def spin_up_seconds() -> Iterator[list[float]]:
+    """What each `Run.advance` takes while this lasts: the one in `spun_up` is the spin-up, the rest is building."""
+    plain, seconds = Run.advance, list[float]()
+
+    def timed(run: Run, count: int) -> None:
+        start = time.perf_counter()
+        plain(run, count)
+        seconds.append(time.perf_counter() - start)
+
+    with patch.object(Run, "advance", timed):
+        yield seconds
+
+
+def measure_here(firms: int) -> Size:
+    """One size in this process, which should be fresh: first memory, then time."""
+    simulate(load_scenario("ostergotland"), 1)  # kernels are there
     scenarios = arms(firms)
-    first = scenarios["without"]
+    first = scenarios["no centre"]
     forget_peak()
     before = peak_memory()
-    repeats = max(1, min(MOST_REPEATS, 20_000 // firms))
-    laps: dict[str, list[float]] = {name: [] for name in ("build", "spin-up", *scenarios)}
-    numbers: dict[str, float] = {"firms": firms, "spin_up": first.spin_up_months}
-    for seed in range(repeats):
-        start = time.perf_counter()
-        world, _ = build(first, seed)
-        laps["build"].append(time.perf_counter() - start)
-        if seed == 0:
-            numbers |= {"opportunities": len(world.pairs), "build_bytes": peak_memory() - before}
-        del world
-        start = time.perf_counter()
-        run = spun_up(first, seed, list(scenarios.values()))
-        laps["spin-up"].append(time.perf_counter() - start - laps["build"][-1])
+    opportunities = len(build(first, 0)[0].pairs)
+    building_bytes, running_bytes = peak_memory() - before, 0
+    laps: dict[str, list[float]] = {name: [] for name in ("building", "spin-up", *scenarios)}
+    exchanges = {}
+    for seed in range(max(1, min(10, REPEATED // firms))):
+        with spin_up_seconds() as spin_up:
+            start = time.perf_counter()
+            run = spun_up(first, seed, list(scenarios.values()))
+            whole = time.perf_counter() - start
+        laps["spin-up"].append(spin_up[0])
+        laps["building"].append(whole - spin_up[0])
         for name, arm in scenarios.items():
+            forget_peak()
             start = time.perf_counter()
             branch = run.branch(arm)
             branch.advance(arm.months)
             laps[name].append(time.perf_counter() - start)
-            numbers[f"exchanges, {name}"] = float(branch.trajectory()["exchanges"][-1])
+            running_bytes = max(running_bytes, peak_memory() - before)
+            exchanges[name] = float(branch.trajectory()["exchanges"][-1])
             del branch
         del run
-        if seed == 0:
-            numbers["run_bytes"] = peak_memory() - before
-    return numbers | {f"seconds, {name}": max(statistics.median(all_), 0.0) for name, all_ in laps.items()}
+    seconds = {name: statistics.median(values) for name, values in laps.items()}
+    lengths = first.spin_up_months, first.months
+    return Size(firms, *lengths, opportunities, building_bytes, running_bytes, seconds, exchanges)
 
 
-def measure_apart(firms: int) -> dict[str, float]:
-    """The same in a process of its own, so that its peak of memory is that of this size."""
+def measure_apart(firms: int) -> Size:
+    """The same in a process of its own, so that its memory is that of this size alone."""
     say(f"  {firms:,} firms")
-    call = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scale", str(firms)], stdout=subprocess.PIPE, check=True, env=os.environ
-    )
-    numbers: dict[str, float] = json.loads(call.stdout)
-    return numbers
+    call = subprocess.run([sys.executable, "-m", "benchmarks.scale", str(firms)], stdout=subprocess.PIPE, check=True)
+    return Size(**json.loads(call.stdout))
 
 
-def _spread(runs: list[dict[str, float]], value: Any) -> Spread:
-    return Spread.of([value(run) for run in runs])
+def _times(sizes: Sequence[list[Size]]) -> Table:
+    """Seconds of each part, and building over the shortest run."""
+    rows: list[tuple[Cell, ...]] = []
+    for found in sizes:
+        parts = ("building", "spin-up", *STAFF)
+        known = [part for part in parts if found[0].seconds.get(part)]
+        seconds = {part: Spread.of([one.seconds[part] for one in found]) for part in known}
+        share = Spread.of([one.seconds["building"] / (one.seconds["spin-up"] + one.seconds["no centre"] for one in found])
+        )
+        rows.append((found[0].firms, found[0].opportunities, *(seconds.get(part) for part in parts), share))
+    columns = ("firms", "opportunities", "building", "15 years of spin-up", *(f"15 years, {arm}" for arm in STAFF))
+    return Table("Seconds", (*columns, "building over a run without centre"), tuple(rows))
 
 
-def _ns(run: Mapping[str, float], arm: str, months: int) -> float:
-    return 1e9 * run[f"seconds, {arm}"] / (months * run["opportunities"])
+def _costs(sizes: Sequence[list[Size]]) -> Table:
+    """Nanoseconds an opportunity-month, and how much there is of what months work on."""
+    rows: list[tuple[Cell, ...]] = []
+    for found in sizes:
+        one = found[0]
+        costs = [Spread.of([size.ns(arm) for size in found]) if arm in one.seconds else None for arm in STAFF]
+        live = [1000.0 * one.exchanges[arm] / one.opportunities if arm in one.exchanges else None for arm in STAFF]
+        rows.append((one.firms, one.opportunities / one.firms, *costs, *live))
+    columns = ("firms", "opportunities a firm", *(f"ns, {arm}" for arm in STAFF))
+    live_columns = tuple(f"exchanges per 1,000 opportunities, {arm}" for arm in STAFF)
+    return Table("Cost of an opportunity-month after the spin-up", (*columns, *live_columns), tuple(rows))
 
 
-def _draw(sizes: Mapping[int, list[dict[str, float]]]) -> Figure:
-    """Seconds and gigabytes against firms, with a line for each part of a run."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+def _memory(sizes: Sequence[list[Size]]) -> Table:
+    """Peaks beyond the interpreter and the kernels."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            found[0].firms,
+            Spread.of([one.building_bytes / 2**20 for one in found]),
+            Spread.of([one.building_bytes / one.opportunities for one in found]),
+            Spread.of([one.running_bytes / 2**20 for one in found]),
+            Spread.of([one.running_bytes / one.opportunities for one in found]),
+        )
+        for found in sizes
+    ]
+    parts = ("while building", "while the months run")
+    columns = tuple(column for part in parts for column in (f"MiB {part}", f"bytes an opportunity {part}"))
+    return Table("Peak of memory beyond the interpreter and the kernels", ("firms", *columns), tuple(rows))
+
+
+def _draw(sizes: Sequence[list[Size]]) -> Figure:
+    """Seconds and memory against firms, a line for each part."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
-    firms = list(sizes)
 
-    def line(axes: Any, name: str, label: str, scale: float = 1.0) -> None:
-        values = [statistics.median(run[name] for run in runs) * scale for runs in sizes.values()]
-        axes.plot(firms, values, "o-", label=label)
-
-    for name, label in (
-        ("seconds, build", "building"),
-        ("seconds, without", "15 years without a centre"),
-        ("seconds, 4 FTE", "15 years with 4 FTE"),
-        ("seconds, FTE by firms", f"15 years with {STAFF:g} FTE per {FIRMS} firms"),
-    ):
-        line(left, name, label)
-    line(right, "build_bytes", "peak while building", 2.0**-30)
-    line(right, "run_bytes", "peak of building and running", 2.0**-30)
-    for axes, quantity in ((left, "seconds"), (right, "GiB")):
+    firms = [found[0].firms for found in sizes]
+    for part in ("building", *STAFF):
+        seconds = [statistics.median(one.seconds.get(part, math.nan) for one in found) for found in sizes]
+        left.plot(firms, seconds, "o-", label=part if part == "building" else f"15 years, {part}")
+    for field, label in (("building_bytes", "while building"), ("running_bytes", "while the months run")):
+        most = [statistics.median(getattr(one, field) / 2**20 for one in found) for found in sizes]
+        right.plot(firms, most, "o-", label=label)
+    for axes, quantity in ((left, "seconds"), (right, "MiB, peak")):
         axes.set(xscale="log", yscale="log", xlabel="firms", ylabel=quantity)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
     return figure
 
 
+def _criteria(small: Sequence[Size], large: Sequence[Size]) -> tuple[Criterion, ...]:
+    """An opportunity-month of the large size against one of the small, with the centre of each scaled or not."""
+    compared = {arm: arm if arm in small[0].seconds else "4 FTE" for arm in STAFF}
+    return tuple(
+        Criterion(
+            f"an opportunity-month of {COMPARED:,} firms costs at most twice one of {BASE} ({arm})",
+            Spread.of([one.ns(arm) / other.ns(same) for one, other in zip(large, small, strict=True)]),
+            at_most=2.0,
+        )
+        for arm, same in compared.items()
+    )
+
+
 def measure(effort: Effort) -> Result:
-    """Each size in a fresh process, sizes in turn, on copies of Östergötland side by side."""
-    rounds = max(1, effort.rounds // 2)
-    sizes: dict[int, list[dict[str, float]]] = {firms: [] for firms in effort.sizes}
-    for number in range(rounds):
-        for firms, runs in sizes.items():
-            if firms < WITHOUT_SPIN_UP or number == 0:
-                runs.append(measure_apart(firms))
-    scenarios = arms(BASE)
-    months = scenarios["without"].months
-    time_rows, month_rows, memory_rows = [], [], []
-    for firms, runs in sizes.items():
-        one = runs[0]
-        opportunities = one["opportunities"]
-        time_rows.append(
-            (
-                firms,
-                opportunities,
-                _spread(runs, lambda run: run["seconds, build"]),
-                _spread(runs, lambda run: run["seconds, spin-up"]) if one["spin_up"] else "none",
-                *(_spread(runs, lambda run, arm=arm: run[f"seconds, {arm}"]) for arm in scenarios),
-                _spread(runs, lambda run: run["seconds, build"] / (run["seconds, spin-up"] + run["seconds, without"])),
-            )
-        )
-        month_rows.append(
-            (
-                firms,
-                opportunities / firms,
-                *(one[f"exchanges, {arm}"] for arm in scenarios),
-                *(_spread(runs, lambda run, arm=arm: _ns(run, arm, months)) for arm in scenarios),
-            )
-        )
-        memory_rows.append(
-            (
-                firms,
-                *(
-                    _spread(runs, lambda run, part=part: run[f"{part}_bytes"] / 2**20 / scale)
-                    for part in ("build", "run")
-                    for scale in (1.0, run_opportunities(runs) / 2**20)
-                ),
-            )
-        )
-    criteria = ()
-    if COMPARED in sizes:
-        criteria = tuple(
-            Criterion(
-                f"an opportunity-month of {COMPARED:,} firms costs at most twice that of {BASE} ({arm})",
-                Spread.of(
-                    [_ns(big, arm, months) / _ns(small, arm, months) for big, small in zip(sizes[COMPARED], sizes[BASE])]
-                ),
-                at_most=2.0,
-            )
-            for arm in scenarios
-        )
-    return Result("", (), (), criteria, _draw(sizes))
+    """Copies of Östergötland side by side, each size in fresh processes, sizes in turn."""
+    found: dict[int, list[Size]] = {firms: [] for firms in effort.sizes}
+    for number in range(max(2, effort.rounds // 2)):
+        for firms in effort.sizes:
+            if firms < MILLION or number == 0:
+                found[firms].append(measure_apart(firms))
+    sizes = list(found.values())
+    return Result(
+        "time and memory against the number of firms",
+        (_times(sizes), _costs(sizes), _memory(sizes)),
+        (
+            "Copies of Östergötland side by side at its own density (`benchmarks/scenarios.py`), one copy to 600 firms. "
+            f"Up to {REPEATED:,} firms a process takes the median over several seeds.",
+            "Opportunities a firm rise until the region is wider than the longest reach.",
+            "Memory: Linux's peak of the process, counted anew before building and before the months. While the months "
+            "run it holds the state after the spin-up and one arm's own. At 600 firms both are within what the "
+            "interpreter has anyway.",
+            "The caches of the machine are above: months of a size whose memory is beyond them wait for memory. Which "
+            "steps do is in the benchmark `profile`.",
+            "1,000,000 firms (`--large`) run 15 years without the 15 years of spin-up before, and without the largest "
+            "centre.",
+        ),
+        _criteria(found[BASE], found[COMPARED]) if COMPARED in found else (),
+        _draw(sizes),
+    )
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_here(int(sys.argv[1]))))
+    print(json.dumps(asdict(measure_here(int(sys.argv[1])))))
