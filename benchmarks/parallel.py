@@ -60,7 +60,7 @@ def parts(seed: int) -> dict[str, float]:
 
 
 @kernel
-def spin(turns):
+def spin(turns: int) -> int:
     """A compiled loop that touches no memory: what two threads gain here is what the machine has to give."""
     key = np.uint64(1)
     for _ in range(turns):
@@ -147,8 +147,8 @@ def measure(effort: Effort) -> Result:
             Table(f"Parts of a pair, over {len(seeds)} replicates", ("", "ms", "% of the pair"), tuple(shares)),
         ),
         (
-            "The empty loop is the control: two threads of it share nothing, so what it falls short of the speed-up that "
-            "is possible is the machine's doing (others at work on it, lower clock with both cores busy).",
+            "The empty loop is the control: two threads of it share nothing, so what it falls short of the possible "
+            "speed-up is the machine's doing (others at work on it, a lower clock with both cores busy).",
             "Processes are started and have their kernels before the clock runs.",
             "The first replicate of `run_all` runs alone, so that kernels compile once: with few replicates this costs "
             f"speed-up (at most {2 * len(seeds) / (len(seeds) + 1):.3g} with {len(seeds)} on two workers).",

@@ -99,9 +99,9 @@ def markdown(facts: Mapping[str, str], results: Mapping[str, Result]) -> str:
     """The whole page: what was promised, the machine, and each benchmark."""
     head = (
         "# What the simulator costs\n\n"
-        f"Written by `{facts['command']}`; do not edit. Cells are medians over rounds with their range; ratios are taken "
-        "within a round,\nin which all subjects ran one after the other. Ratios are what to rely on: absolute times are "
-        "for orientation and move\nwith the load of the machine.\n"
+        f"Written by `{facts['command']}`; do not edit. Cells are medians over rounds with their range; ratios are "
+        "taken within a round,\nin which all subjects ran one after the other. Ratios are what to rely on: absolute "
+        "times are for orientation and move\nwith the load of the machine.\n"
     )
     sections = [section(name, result) for name, result in results.items()]
     return "\n".join([head, promises(results), table(("machine", ""), list(facts.items())), *sections])

@@ -94,7 +94,8 @@ def evaluate(rows: np.ndarray, processes: int) -> list[float]:
 
 def rows_within_bounds(count: int) -> np.ndarray:
     """Uniform draws of what is varied, shape (count, parameters)."""
-    return np.random.default_rng(1).uniform(*np.transpose(bounds()), (count, len(VARIED)))
+    low, high = np.transpose(bounds())
+    return np.random.default_rng(1).uniform(low, high, (count, len(VARIED)))
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,8 @@ def measure(effort: Effort) -> Result:
         "our runner against Mesa's and SALib's",
         (by_seed, by_row),
         (
-            f"What starting workers takes is paid once a call and in the ms a run of two workers: a call with {FEW} runs "
-            "is little else. Spawned processes import all anew and load the kernels.",
+            f"What starting workers takes is paid once a call and is in the ms a run of two workers; {FEW} runs take "
+            "little else. Spawned processes import all anew and load the kernels.",
             "Mesa's runner steps `SymbiosisModel` month by month, loads the region for each run and collects all "
             f"indicators every month; the {MODEL_LOOP} does the same without Mesa's runner.",
             "All ways of a table give the same numbers of exchanges, run by run.",

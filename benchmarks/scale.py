@@ -36,7 +36,7 @@ class Size:
     firms: int
     spin_up: int
     months: int
-    opportunities: int
+    opportunities: float  # mean over seeds, as exchanges
     building_bytes: int
     running_bytes: int
     seconds: dict[str, float]
@@ -60,7 +60,7 @@ def arms(firms: int) -> dict[str, Scenario]:
 
 @contextmanager
 def spin_up_seconds() -> Iterator[list[float]]:
-    """What each `Run.advance` takes while this lasts: the one in `spun_up` is the spin-up, the rest is building."""
+    """What each `Run.advance` takes while this lasts: `spun_up` calls it once, the rest of it is building."""
     plain, seconds = Run.advance, list[float]()
 
     def timed(run: Run, count: int) -> None:
@@ -79,10 +79,11 @@ def measure_here(firms: int) -> Size:
     first = scenarios["no centre"]
     forget_peak()
     before = peak_memory()
-    opportunities = len(build(first, 0)[0].pairs)
+    build(first, 0)
     building_bytes, running_bytes = peak_memory() - before, 0
     laps: dict[str, list[float]] = {name: [] for name in ("building", "spin-up", *scenarios)}
-    exchanges = {}
+    exchanges: dict[str, list[float]] = {name: [] for name in scenarios}
+    opportunities = []
     for seed in range(max(1, min(10, REPEATED // firms))):
         with spin_up_seconds() as spin_up:
             start = time.perf_counter()
@@ -90,6 +91,7 @@ def measure_here(firms: int) -> Size:
             whole = time.perf_counter() - start
         laps["spin-up"].append(spin_up[0])
         laps["building"].append(whole - spin_up[0])
+        opportunities.append(len(run.world.pairs))
         for name, arm in scenarios.items():
             forget_peak()
             start = time.perf_counter()
@@ -97,12 +99,19 @@ def measure_here(firms: int) -> Size:
             branch.advance(arm.months)
             laps[name].append(time.perf_counter() - start)
             running_bytes = max(running_bytes, peak_memory() - before)
-            exchanges[name] = float(branch.trajectory()["exchanges"][-1])
+            exchanges[name].append(float(branch.trajectory()["exchanges"][-1]))
             del branch
         del run
-    seconds = {name: statistics.median(values) for name, values in laps.items()}
-    lengths = first.spin_up_months, first.months
-    return Size(firms, *lengths, opportunities, building_bytes, running_bytes, seconds, exchanges)
+    return Size(
+        firms,
+        first.spin_up_months,
+        first.months,
+        statistics.mean(opportunities),
+        building_bytes,
+        running_bytes,
+        {name: statistics.median(values) for name, values in laps.items()},
+        {name: statistics.mean(values) for name, values in exchanges.items()},
+    )
 
 
 def measure_apart(firms: int) -> Size:
@@ -117,10 +126,10 @@ def _times(sizes: Sequence[list[Size]]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for found in sizes:
         parts = ("building", "spin-up", *STAFF)
-        known = [part for part in parts if found[0].seconds.get(part)]
+        known = [part for part in parts if part in found[0].seconds and (part != "spin-up" or found[0].spin_up)]
         seconds = {part: Spread.of([one.seconds[part] for one in found]) for part in known}
-        share = Spread.of([one.seconds["building"] / (one.seconds["spin-up"] + one.seconds["no centre"] for one in found])
-        )
+        runs = [one.seconds["spin-up"] + one.seconds["no centre"] for one in found]
+        share = Spread.of([one.seconds["building"] / run for one, run in zip(found, runs, strict=True)])
         rows.append((found[0].firms, found[0].opportunities, *(seconds.get(part) for part in parts), share))
     columns = ("firms", "opportunities", "building", "15 years of spin-up", *(f"15 years, {arm}" for arm in STAFF))
     return Table("Seconds", (*columns, "building over a run without centre"), tuple(rows))
@@ -160,7 +169,6 @@ def _draw(sizes: Sequence[list[Size]]) -> Figure:
     """Seconds and memory against firms, a line for each part."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
-
     firms = [found[0].firms for found in sizes]
     for part in ("building", *STAFF):
         seconds = [statistics.median(one.seconds.get(part, math.nan) for one in found) for found in sizes]
@@ -200,7 +208,7 @@ def measure(effort: Effort) -> Result:
         "time and memory against the number of firms",
         (_times(sizes), _costs(sizes), _memory(sizes)),
         (
-            "Copies of Östergötland side by side at its own density (`benchmarks/scenarios.py`), one copy to 600 firms. "
+            "Copies of Östergötland side by side at its own density (`benchmarks/scenarios.py`), one to 600 firms. "
             f"Up to {REPEATED:,} firms a process takes the median over several seeds.",
             "Opportunities a firm rise until the region is wider than the longest reach.",
             "Memory: Linux's peak of the process, counted anew before building and before the months. While the months "
