@@ -60,7 +60,7 @@ def parts(seed: int) -> dict[str, float]:
 
 
 @kernel
-def spin(turns: int) -> int:
+def spin(turns: int) -> np.uint64:
     """A compiled loop that touches no memory: what two threads gain here is what the machine has to give."""
     key = np.uint64(1)
     for _ in range(turns):
