@@ -18,7 +18,6 @@ from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, adopters_around, move
 from abm.worth import (
     enforcement,
     friction,
-    net_saving,
     premium,
     transaction_cost,
     unpaid_carbon,
@@ -59,28 +58,28 @@ def stand(i, prospect, p, world, state):
 
 
 @mechanism
-def weigh(e, side, quantity, talking, p, world, state):
+def weigh(c, side, quantity, talking, p, world, state):
     """Fill in the prospect and the deal of one party (side 0 supplier, 1 receiver) for `quantity` units a year.
 
     Once `talking`, what was spent to start is sunk and no longer counts.
     """
-    pair, case, prospect, deal = world.pairs[e], state.pairs[e], state.prospect[side], state.deal[side]
-    donor, user, route = state.persons[pair.supplier], state.persons[pair.receiver], world.routes[pair.byproduct]
-    i = pair.supplier if side == 0 else pair.receiver
+    case, prospect, deal = state.cases[c], state.prospect[side], state.deal[side]
+    donor, user, route = state.persons[case.supplier], state.persons[case.receiver], world.routes[case.byproduct]
+    i = case.supplier if side == 0 else case.receiver
     fixed, lever = world.participants[i], state.lever[0]
-    annuity, rub = world.annuities[fixed.discount_class], friction(pair, donor, user, p.transaction)
-    flow = quantity * value_share(case, pair, side, p.worth.split_spread)
+    annuity, rub = world.annuities[fixed.discount_class], friction(case, donor, user, p.transaction)
+    flow = quantity * value_share(case, side, p.worth.split_spread)
 
-    worth = premium(pair, lever) * state.unit_value[route.commodity, fixed.discount_class]
-    priced = flow * route.substitution * pair.fit * worth
-    certain = annuity * (flow * unpriced_margin(pair, route, lever) - enforcement(rub, p.transaction))
-    examples = state.live_of_route[pair.byproduct] + route.examples
+    worth = premium(case, lever) * state.unit_value[route.commodity, fixed.discount_class]
+    priced = flow * route.substitution * case.fit * worth
+    certain = annuity * (flow * unpriced_margin(case, route, lever) - enforcement(rub, p.transaction))
+    examples = state.live_of_route[case.byproduct] + route.examples
     doubt = uncertainty(donor, user, examples, p.appraisal)
-    if side == 1 and state.suppliers[pair.demand] > 0:  # the receiver has another supplier to fall back on
+    if side == 1 and state.suppliers[case.demand] > 0:  # the receiver has another supplier to fall back on
         doubt *= 1.0 - p.appraisal.redundancy
     value = certainty_equivalent(priced + certain, doubt, fixed, p)
     if not fixed.firm:  # a municipality counts the public value of carbon
-        value += annuity * flow * unpaid_carbon(p.worth, lever) * net_saving(pair, route)
+        value += annuity * flow * unpaid_carbon(p.worth, lever) * case.saved
 
     helped = 1.0 - p.closing.municipal_cut * state.towns[fixed.municipality].maturity
     permit = route.permit * (1.0 - state.towns[fixed.municipality].relief) * helped
@@ -109,27 +108,26 @@ def may_act(i, world, state):
 
 
 @mechanism
-def free_quantity(e, p, world, state):
+def free_quantity(case, p, world, state):
     """Units a year that both sides have free; 0 if too small a share of the donor's stream."""
-    pair = world.pairs[e]
-    quantity = min(state.supply_free[pair.supply], state.demand_free[pair.demand])
-    least = p.opportunities.min_share * world.supplies[pair.supply].quantity
+    quantity = min(state.supply_free[case.supply], state.demand_free[case.demand])
+    least = p.opportunities.min_share * world.supplies[case.supply].quantity
     return quantity if quantity >= least else 0.0
 
 
 @mechanism
-def agree(e, quantity, talking, p, world, state, rules):
-    """Do both parties want exchange `e` at today's prices? Leaves their prospects and deals in the state.
+def agree(c, quantity, talking, p, world, state, rules):
+    """Do both parties want exchange `c` at today's prices? Leaves their prospects and deals in the state.
 
     The supplier is asked first, the receiver if the supplier wants; who says no remembers it.
     """
-    pair = world.pairs[e]
-    if quantity <= 0.0 or not may_act(pair.supplier, world, state) or not may_act(pair.receiver, world, state):
+    case = state.cases[c]
+    if quantity <= 0.0 or not may_act(case.supplier, world, state) or not may_act(case.receiver, world, state):
         return False
     for side in range(2):
-        weigh(e, side, quantity, talking, p, world, state)
+        weigh(c, side, quantity, talking, p, world, state)
         prospect = state.prospect[side]
-        i = pair.supplier if side == 0 else pair.receiver
+        i = case.supplier if side == 0 else case.receiver
         if prospect.value <= 0.0 or not rules[world.participants[i].rule](prospect):
             state.persons[i].refusals += 1
             return False
@@ -148,44 +146,42 @@ def pay(i, amount, world, state):
 
 
 @mechanism
-def start_talks(e, world, state):
+def start_talks(case, world, state):
     """Both parties sink their search and half of their bargaining cost, and bargain."""
-    pair, fixed = state.pairs[e], world.pairs[e]
-    move(e, NEGOTIATING, state)
-    pair.clock = 0.0
-    pair.threshold = exponential(world.seed, chance.TALKS_END, fixed.key, pair.attempt)
-    pay(fixed.supplier, state.deal[0].first_cost, world, state)
-    pay(fixed.receiver, state.deal[1].first_cost, world, state)
-    state.persons[fixed.supplier].talks += 1
-    state.persons[fixed.receiver].talks += 1
+    move(case.pair, NEGOTIATING, state)
+    case.clock = 0.0
+    case.threshold = exponential(world.seed, chance.TALKS_END, case.key, case.attempt)
+    pay(case.supplier, state.deal[0].first_cost, world, state)
+    pay(case.receiver, state.deal[1].first_cost, world, state)
+    state.persons[case.supplier].talks += 1
+    state.persons[case.receiver].talks += 1
     state.account[0].talks += 1
 
 
 @mechanism
-def look(e, t, p, world, state, rules):
-    """Appraise identified pair `e`, which is due, if both parties have a place at the table."""
-    pair, fixed = state.pairs[e], world.pairs[e]
-    most = p.closing.attention
-    if state.persons[fixed.supplier].talks >= most or state.persons[fixed.receiver].talks >= most:
+def look(c, t, p, world, state, rules):
+    """Appraise identified case `c`, which is due, if both parties have a place at the table."""
+    case, most = state.cases[c], p.closing.attention
+    if state.persons[case.supplier].talks >= most or state.persons[case.receiver].talks >= most:
         return
-    if agree(e, free_quantity(e, p, world, state), False, p, world, state, rules):
-        start_talks(e, world, state)
-    elif pair.support > 0.0:
-        pair.refused += 1
+    if agree(c, free_quantity(case, p, world, state), False, p, world, state, rules):
+        start_talks(case, world, state)
+    elif case.support > 0.0:
+        case.refused += 1
     interval, carried = p.appraisal.interval, p.appraisal.case_interval
-    pair.look = t + round(interval - pair.support * max(interval - carried, 0))
+    case.look = t + round(interval - case.support * max(interval - carried, 0))
 
 
 @mechanism
 def step(t, p, world, state, rules: Any):
-    """Identified pairs in visiting order: forgotten unless carried, or looked at."""
-    for e in state.moving[: state.tally[0].moving]:
-        pair = state.pairs[e]
-        if pair.stage != IDENTIFIED:
+    """Identified cases in visiting order: forgotten unless carried, or looked at."""
+    for c in state.moving[: state.tally[0].moving]:
+        case = state.cases[c]
+        if case.stage != IDENTIFIED:
             continue
-        pair.clock += p.discovery.forgetting * (1.0 - pair.support) / 12.0
-        if pair.clock >= pair.threshold:
+        case.clock += p.discovery.forgetting * (1.0 - case.support) / 12.0
+        if case.clock >= case.threshold:
             state.account[0].forgotten += 1
-            rest(e, t, p, state)
-        elif t >= pair.look:
-            look(e, t, p, world, state, rules)
+            rest(c, t, p, state)
+        elif t >= case.look:
+            look(c, t, p, world, state, rules)

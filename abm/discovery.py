@@ -10,99 +10,67 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from abm import chance
+from abm.cases import drop_lost, open_case, take_in_found
 from abm.chance import exponential
-from abm.compiled import kernel, mechanism
-from abm.state import (
-    ACTIVE,
-    BROKER,
-    IDENTIFIED,
-    LATENT,
-    NEGOTIATING,
-    NEVER_DUE,
-    NOBODY,
-    RESTING,
-    SEARCH,
-    SELF,
-    move,
-)
+from abm.compiled import mechanism
+from abm.opportunities import pair_key
+from abm.registers import join_queues
+from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, RESTING, SELF, is_known, move
 
 SAFETY = 1.0 - 1e-9  # a bound must not be late by a rounding error
 
 
-@kernel
-def search_weights(pairs, first, own, p):
-    """Per pair the finds per unit of search of each party, and of a screening (record array)."""
-    weight = np.zeros(pairs.size)
-    for e in range(pairs.size):
-        pair = pairs[e]
-        near = math.exp(-pair.distance / p.distance)
-        familiar = 1.0 - p.cross_cut if pair.cross else 1.0
-        weight[e] = near * familiar * (min(pair.value, p.value_cap) / 1e6) ** p.value_exponent
-    total = np.zeros(first.size - 1)
-    for i in range(total.size):
-        for e in own[first[i] : first[i + 1]]:
-            total[i] += weight[e]
-    result = np.zeros(pairs.size, SEARCH)
-    for e in range(pairs.size):
-        result[e].supplier = weight[e] / (p.half_weight + total[pairs[e].supplier])
-        result[e].receiver = weight[e] / (p.half_weight + total[pairs[e].receiver])
-        result[e].broker = p.hit_rate * math.exp(-pairs[e].distance / p.broker_distance)
-    return result
-
-
 @mechanism
-def searched(weight, donor, user):
+def searched(pair, donor, user):
     """Where the clock of own search of a pair stands."""
-    return weight.supplier * donor.search + weight.receiver * user.search
+    return pair.weight * (donor.attention * donor.search + user.attention * user.search)
 
 
 @mechanism
-def is_found(case, weight, donor, user, screening):
+def is_found(clocks, pair, donor, user, screening):
     """Whose clock has passed its threshold: SELF, BROKER or NOBODY."""
-    if searched(weight, donor, user) >= case.self_target:
+    if searched(pair, donor, user) >= clocks.self_target:
         return SELF
-    return BROKER if screening >= case.broker_target else NOBODY
+    return BROKER if screening >= clocks.broker_target else NOBODY
 
 
 @mechanism
-def months_to_wait(case, weight, donor, user, screening, fastest):
+def months_to_wait(clocks, pair, donor, user, screening, fastest):
     """Months in which a latent pair cannot be found, whatever happens; infinite if its clocks stand still.
 
     `fastest` bounds what a month adds to a participant's search; a month adds at most 1/12 to the screening.
     """
-    rate = fastest * (weight.supplier * donor.aware + weight.receiver * user.aware)
-    months = (case.self_target - searched(weight, donor, user)) / rate if rate > 0.0 else math.inf
-    return min(months, 12.0 * (case.broker_target - screening))
+    rate = fastest * pair.weight * (donor.attention * donor.aware + user.attention * user.aware)
+    months = (clocks.self_target - searched(pair, donor, user)) / rate if rate > 0.0 else math.inf
+    return min(months, 12.0 * (clocks.broker_target - screening))
 
 
 @mechanism
-def unlink(e, cases, calendar):
-    """Take pair `e` out of the calendar."""
-    case = cases[e]
-    if case.due == NEVER_DUE:
+def unlink(e, pairs, calendar):
+    """Take pair `e`, which is not known, out of the calendar."""
+    pair = pairs[e]
+    if pair.place == NEVER_DUE:
         return
-    if case.previous >= 0:
-        cases[case.previous].next = case.next
+    if pair.previous >= 0:
+        pairs[pair.previous].next = pair.next
     else:
-        calendar[case.due] = case.next
-    if case.next >= 0:
-        cases[case.next].previous = case.previous
-    case.due = NEVER_DUE
+        calendar[pair.place] = pair.next
+    if pair.next >= 0:
+        pairs[pair.next].previous = pair.previous
+    pair.place = NEVER_DUE
 
 
 @mechanism
-def put_due(e, month, cases, calendar):
-    """Enter pair `e` in the calendar under `month`; beyond the last month it is not entered."""
-    unlink(e, cases, calendar)
+def put_due(e, month, pairs, calendar):
+    """Enter pair `e`, which is not in the calendar, under `month`; beyond the last month it is not entered."""
+    pair = pairs[e]
+    pair.place = NEVER_DUE
     if month >= calendar.size:
         return
-    case = cases[e]
-    case.due, case.previous, case.next = month, -1, calendar[month]
-    if case.next >= 0:
-        cases[case.next].previous = e
+    pair.place, pair.previous, pair.next = month, -1, calendar[month]
+    if pair.next >= 0:
+        pairs[pair.next].previous = e
     calendar[month] = e
 
 
@@ -112,68 +80,94 @@ def reschedule(e, t, world, state):
     pair = world.pairs[e]
     donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
     screening = state.coverage[pair.coverage].screening
-    months = months_to_wait(state.pairs[e], world.search[e], donor, user, screening, world.fastest_search)
+    months = months_to_wait(state.pairs[e], pair, donor, user, screening, world.fastest_search)
     wait = state.calendar.size
     if months < wait:
         wait = max(1, int(months * SAFETY))
+    unlink(e, state.pairs, state.calendar)
     put_due(e, t + wait, state.pairs, state.calendar)
 
 
 @mechanism
-def start_screening(e, t, world, state):
+def key_of(e, world):
+    """Name of pair `e` in chance."""
+    pair = world.pairs[e]
+    donor, user = world.participants[pair.supplier], world.participants[pair.receiver]
+    return pair_key(donor, user, world.routes[pair.byproduct])
+
+
+@mechanism
+def start_screening(e, t, p, world, state):
     """Latent pair `e` has two registered parties: its broker clock starts."""
-    case, coverage = state.pairs[e], state.coverage[world.pairs[e].coverage]
-    threshold = exponential(world.seed, chance.FOUND_BROKER, world.pairs[e].key, case.attempt)
-    case.broker_target = coverage.screening + threshold / world.search[e].broker
+    pair, clocks = world.pairs[e], state.pairs[e]
+    coverage = state.coverage[pair.coverage]
+    threshold = exponential(world.seed, chance.FOUND_BROKER, key_of(e, world), clocks.attempt)
+    hit = p.discovery.hit_rate * math.exp(-pair.distance / p.discovery.broker_distance)
+    clocks.broker_target = coverage.screening + threshold / hit
     coverage.candidates += 1
     reschedule(e, t, world, state)
 
 
 @mechanism
-def become_latent(e, t, world, state):
-    """Pair `e` can be found from now on; its clocks start anew."""
-    case, pair = state.pairs[e], world.pairs[e]
+def become_latent(e, t, p, world, state):
+    """Pair `e`, which is not known, can be found from now on; its clocks start anew."""
+    clocks, pair = state.pairs[e], world.pairs[e]
     donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
     move(e, LATENT, state)
-    threshold = exponential(world.seed, chance.FOUND_SELF, pair.key, case.attempt)
-    case.self_target = searched(world.search[e], donor, user) + threshold
-    case.broker_target = math.inf
+    threshold = exponential(world.seed, chance.FOUND_SELF, key_of(e, world), clocks.attempt)
+    clocks.self_target = searched(pair, donor, user) + threshold
+    clocks.broker_target = math.inf
     if donor.registered and user.registered:
-        start_screening(e, t, world, state)
+        start_screening(e, t, p, world, state)
     else:
         reschedule(e, t, world, state)
 
 
 @mechanism
-def become_aware(i, t, world, state):
-    """From now on participant `i` searches; its latent pairs, clocks as after `t`, may be found earlier."""
+def become_aware(i, t, done, world, state):
+    """From month `t` on participant `i` searches; its latent pairs, clocks as after `done`, may be found earlier."""
     state.persons[i].aware, state.persons[i].aware_since = True, t
+    join_queues(i, world, state)
     for e in world.own[world.first[i] : world.first[i + 1]]:
         if state.pairs[e].stage == LATENT:
-            reschedule(e, t, world, state)
+            reschedule(e, done, world, state)
 
 
 @mechanism
-def rest(e, t, p, state):
-    """Pair `e` is lost (forgotten, failed or ended) and cannot be found for a while."""
+def leave(e, stage, state):
+    """Pair `e` goes out of the calendar, or is lost as a case, into `stage`; another attempt starts."""
     pair = state.pairs[e]
-    move(e, RESTING, state)
+    known, place = is_known(pair.stage), pair.place
+    move(e, stage, state)
+    if known:
+        state.cases[place].support = 0.0
+        pair.place = NEVER_DUE
+    else:
+        unlink(e, state.pairs, state.calendar)
     pair.attempt += 1
-    pair.support = 0.0
+
+
+@mechanism
+def rest(c, t, p, state):
+    """Case `c` is lost (forgotten, failed or ended) and cannot be found for a while."""
+    e = state.cases[c].pair
+    leave(e, RESTING, state)
     put_due(e, t + p.discovery.cool_down, state.pairs, state.calendar)
 
 
 @mechanism
-def identify(e, found, t, world, state):
+def identify(e, found, t, p, world, state):
     """Latent pair `e` is found."""
-    pair, fixed = state.pairs[e], world.pairs[e]
+    fixed = world.pairs[e]
     unlink(e, state.pairs, state.calendar)
     if state.persons[fixed.supplier].registered and state.persons[fixed.receiver].registered:
         state.coverage[fixed.coverage].candidates -= 1
+    c = open_case(e, t, p, world, state)
+    case = state.cases[c]
+    case.found = found
+    case.threshold = exponential(world.seed, chance.FORGOTTEN, case.key, case.attempt)
     move(e, IDENTIFIED, state)
-    pair.found, pair.look, pair.refused, pair.clock = found, t, 0, 0.0
-    pair.identified_at = t
-    pair.threshold = exponential(world.seed, chance.FORGOTTEN, fixed.key, pair.attempt)
+    state.pairs[e].place, case.stage = c, IDENTIFIED
     state.found[state.tally[0].found] = e
     state.tally[0].found += 1
     if found == SELF:
@@ -191,48 +185,32 @@ def tell_parties(t, world, state):
     for e in state.found[: state.tally[0].found]:
         for i in (world.pairs[e].supplier, world.pairs[e].receiver):
             if not state.persons[i].aware:
-                become_aware(i, t, world, state)
-
-
-@kernel
-def merge_found(state):
-    """Bring the list of moving pairs up to date: those found come in, lost ones go, in visiting order."""
-    tally = state.tally[0]
-    kept = 0
-    for n in range(tally.moving):
-        e = state.moving[n]
-        if state.pairs[e].stage in (IDENTIFIED, NEGOTIATING, ACTIVE):
-            state.moving[kept] = e
-            kept += 1
-    new = np.sort(state.found[: tally.found])
-    last, write = kept - 1, kept + new.size - 1
-    for n in range(new.size - 1, -1, -1):
-        while last >= 0 and state.moving[last] > new[n]:
-            state.moving[write] = state.moving[last]
-            last -= 1
-            write -= 1
-        state.moving[write] = new[n]
-        write -= 1
-    tally.moving = kept + new.size
-    tally.found = 0
+                become_aware(i, t, t, world, state)
 
 
 @mechanism
-def step(t, world, state):
+def look_at(e, t, p, world, state):
+    """Latent pair `e` is found if a clock of its has passed its threshold, else due again."""
+    pair = world.pairs[e]
+    donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
+    found = is_found(state.pairs[e], pair, donor, user, state.coverage[pair.coverage].screening)
+    if found == NOBODY:
+        reschedule(e, t, world, state)
+    else:
+        identify(e, found, t, p, world, state)
+
+
+@mechanism
+def step(t, p, world, state):
     """Look at the pairs that are due in month `t`; the others cannot be found yet."""
+    drop_lost(state)
     e = state.calendar[t]
     while e >= 0:
-        case, pair = state.pairs[e], world.pairs[e]
-        following = case.next
-        if case.stage == RESTING:
-            become_latent(e, t, world, state)
+        following = state.pairs[e].next
+        if state.pairs[e].stage == RESTING:
+            become_latent(e, t, p, world, state)
         else:
-            donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-            found = is_found(case, world.search[e], donor, user, state.coverage[pair.coverage].screening)
-            if found == NOBODY:
-                reschedule(e, t, world, state)
-            else:
-                identify(e, found, t, world, state)
+            look_at(e, t, p, world, state)
         e = following
     tell_parties(t, world, state)
-    merge_found(state)
+    take_in_found(state)

@@ -9,18 +9,16 @@ Facilitators over the same participants do some work twice: `facilitator.coordin
 
 from __future__ import annotations
 
-import math
-
 from abm import chance
 from abm.appraisal import free_quantity, may_act
-from abm.chance import uniform
 from abm.compiled import mechanism
 from abm.discovery import start_screening
 from abm.prices import MUNICIPAL, annuity
-from abm.scenario import MOST_FACILITATORS
+from abm.queues import pop, push
+from abm.registers import knows_of, lay_out, next_to_register
 from abm.staffing import CARBON, CROSS_SECTOR, FIRST_COME, SMALL_FIRMS
 from abm.state import IDENTIFIED, LATENT, NEGOTIATING, other
-from abm.worth import net_saving, unpriced_margin
+from abm.worth import unpriced_margin
 
 
 @mechanism
@@ -65,54 +63,23 @@ def screening_rate(f, p, world, state):
 def screen(p, world, state):
     """Brokerage: screenings so far of the pairs of each coverage, at most one a year; uncoordinated ones overlap."""
     overlap = 1.0 - p.facilitator.coordination
+    for f in range(state.centres.size):
+        state.centres[f].screenings = screening_rate(f, p, world, state)
     for q in range(state.coverage.size):
         rate = 0.0
         for f in range(state.centres.size):
             if world.serves[f, q]:
-                rate = min(1.0, rate + screening_rate(f, p, world, state) * (1.0 - overlap * rate))
+                rate = min(1.0, rate + state.centres[f].screenings * (1.0 - overlap * rate))
         state.coverage[q].screening += rate / 12.0
 
 
 @mechanism
-def knows_of(f, key, event, occasion, p, world):
-    """Does facilitator `f` know what another one does here? So far they are coordinated."""
-    return uniform(world.seed, event, key, occasion * MOST_FACILITATORS + f) < p.facilitator.coordination
-
-
-@mechanism
-def interest(f, i, world, state):
-    """Rank of participant `i` in the eyes of facilitator `f`; 0: nothing to exchange."""
-    seen = world.potential[f, i]
-    if world.centres[f].strategy == FIRST_COME and seen > 0.0:
-        return 1.0 / (2.0 + state.persons[i].aware_since)
-    return seen
-
-
-@mechanism
-def _next_to_register(f, p, world, state):
-    """The aware participant of most interest that `f` has not registered, or -1. Registering makes nobody aware."""
-    best, most = -1, 0.0
-    for i in range(state.persons.size):
-        person = state.persons[i]
-        if not person.aware or (person.visited >> f) & 1:
-            continue
-        rank = interest(f, i, world, state)
-        if rank <= most:
-            continue
-        key = world.participants[i].key
-        if person.registered and knows_of(f, key, chance.KNOWN_REGISTER, person.turns, p, world):
-            continue
-        best, most = i, rank
-    return best
-
-
-@mechanism
-def enter_register(i, t, world, state):
+def enter_register(i, t, p, world, state):
     """Participant `i` is registered; its pairs with another registered one start to be screened."""
     state.persons[i].registered = True
     for e in world.own[world.first[i] : world.first[i + 1]]:
         if state.pairs[e].stage == LATENT and state.persons[other(e, i, world)].registered:
-            start_screening(e, t - 1, world, state)
+            start_screening(e, t - 1, p, world, state)
 
 
 @mechanism
@@ -122,9 +89,11 @@ def register(f, t, p, world, state):
     hours = p.facilitator.registrations * world.centres[f].brokerage * centre.work / 12.0
     if hours == 0.0:
         return
+    if not centre.queueing:
+        lay_out(f, world, state)
     centre.register_hours += hours
     while centre.register_hours >= 1.0:
-        i = _next_to_register(f, p, world, state)
+        i = next_to_register(f, p, world, state)
         if i < 0:
             centre.register_hours = min(centre.register_hours, 1.0)  # time not used is not saved up
             return
@@ -132,26 +101,25 @@ def register(f, t, p, world, state):
         centre.registered += 1
         state.persons[i].visited |= 1 << f
         if not state.persons[i].registered:
-            enter_register(i, t, world, state)
+            enter_register(i, t, p, world, state)
 
 
 @mechanism
-def public_value(e, p, world, state):
+def public_value(case, p, world, state):
     """Joint gain of a case and its carbon at public value over the horizon, investment taken off, SEK.
 
     At the municipal rate. The carbon price and an added landfill tax are transfers and do not count (the tax of today
     stands for what landfilling costs others); 0 if the case cannot be agreed now for want of free quantity or of a
     municipality that lets its utility act.
     """
-    pair = world.pairs[e]
-    if not may_act(pair.supplier, world, state) or not may_act(pair.receiver, world, state):
+    if not may_act(case.supplier, world, state) or not may_act(case.receiver, world, state):
         return 0.0
-    route, lever = world.routes[pair.byproduct], state.lever[0]
-    priced = route.substitution * pair.fit * state.market[route.commodity].public_value
-    carbon = (p.worth.carbon_value - lever.carbon_price) * net_saving(pair, route)
-    rest = world.annuities[MUNICIPAL] * (unpriced_margin(pair, route, lever) + carbon)
+    route, lever = world.routes[case.byproduct], state.lever[0]
+    priced = route.substitution * case.fit * state.market[route.commodity].public_value
+    carbon = (p.worth.carbon_value - lever.carbon_price) * case.saved
+    rest = world.annuities[MUNICIPAL] * (unpriced_margin(case, route, lever) + carbon)
     rest -= world.annuities[MUNICIPAL] * route.landfill_share * lever.added_tax
-    return free_quantity(e, p, world, state) * (priced + rest - route.capex)
+    return free_quantity(case, p, world, state) * (priced + rest - route.capex)
 
 
 @mechanism
@@ -161,74 +129,69 @@ def staff_cost(p, world):
 
 
 @mechanism
-def is_worth_carrying(e, p, world, state):
-    """An identified pair is carried while it promises more than it costs and its parties have not refused too often."""
-    case = state.pairs[e]
+def is_worth_carrying(case, p, world, state):
+    """An identified case is carried while it promises more than it costs and its parties have not refused too often."""
     if case.stage == NEGOTIATING:
         return True
     willing = case.stage == IDENTIFIED and case.refused < p.facilitator.patience
-    return willing and public_value(e, p, world, state) > staff_cost(p, world)
+    return willing and public_value(case, p, world, state) > staff_cost(p, world)
 
 
 @mechanism
-def priority(strategy, e, value, world, state):
+def priority(strategy, case, value, world):
     """Rank of a case of public `value` under a strategy; the largest is taken first."""
-    pair = world.pairs[e]
     if strategy == CARBON:
-        return pair.carbon
+        return case.carbon
     if strategy == SMALL_FIRMS:
-        donor, user = world.participants[pair.supplier], world.participants[pair.receiver]
-        return -min(donor.employees, user.employees)
+        return -min(world.participants[case.supplier].employees, world.participants[case.receiver].employees)
     if strategy == CROSS_SECTOR:
-        return value if pair.cross else -1.0 / value
+        return value if case.cross else -1.0 / value
     if strategy == FIRST_COME:
-        return -float(state.pairs[e].identified_at)
+        return -float(case.identified_at)
     return value
 
 
 @mechanism
-def is_free(f, e, p, world, state):
-    """May facilitator `f` take case `e`: nobody else carries it, as far as `f` knows?"""
-    case = state.pairs[e]
-    if not world.serves[f, world.pairs[e].coverage] or (case.carriers >> f) & 1:
+def is_free(f, case, p, world):
+    """May facilitator `f` take a case: nobody else carries it, as far as `f` knows?"""
+    if not world.serves[f, case.coverage] or (case.carriers >> f) & 1:
         return False
     if case.carriers == 0:
         return True
-    return not knows_of(f, world.pairs[e].key, chance.KNOWN_CASE, case.attempt, p, world)
+    return not knows_of(f, case.key, chance.KNOWN_CASE, case.attempt, p, world)
 
 
 @mechanism
-def _best_case(f, p, world, state):
-    """The identified pair worth carrying that `f` may take and ranks first, or -1."""
-    best, most = -1, -math.inf
-    for e in state.moving[: state.tally[0].moving]:
-        case = state.pairs[e]
-        if case.stage != IDENTIFIED or case.refused >= p.facilitator.patience or not is_free(f, e, p, world, state):
+def rank_cases(f, p, world, state):
+    """Put the identified cases worth carrying that `f` may take into the ranking; returns how many there are."""
+    ranked = 0
+    for n in range(state.tally[0].moving):
+        case = state.cases[state.moving[n]]
+        if case.stage != IDENTIFIED or case.refused >= p.facilitator.patience or not is_free(f, case, p, world):
             continue
-        value = public_value(e, p, world, state)
+        value = public_value(case, p, world, state)
         if value > staff_cost(p, world):
-            rank = priority(world.centres[f].strategy, e, value, world, state)
-            if rank > most:
-                best, most = e, rank
-    return best
+            rank = priority(world.centres[f].strategy, case, value, world)
+            ranked = push(state.ranking, ranked, rank, n)
+    return ranked
 
 
 @mechanism
-def carry(f, e, most, state):
+def carry(f, c, most, state):
     """Facilitator `f`, which has time for `most` cases, carries one more; a second carrier adds nothing."""
-    centre, case = state.centres[f], state.pairs[e]
-    state.cases[f, centre.cases] = e
+    centre, case = state.centres[f], state.cases[c]
+    state.carried[f, centre.carried] = c
     case.carriers |= 1 << f
-    case.support = max(case.support, min(most - centre.cases, 1.0))
-    centre.cases += 1
+    case.support = max(case.support, min(most - centre.carried, 1.0))
+    centre.carried += 1
 
 
 @mechanism
 def lay_down_cases(state):
     """No case is supported until its carrier takes it up again this month."""
     for f in range(state.centres.size):
-        for n in range(state.centres[f].cases):
-            case = state.pairs[state.cases[f, n]]
+        for n in range(state.centres[f].carried):
+            case = state.cases[state.carried[f, n]]
             case.support, case.carriers = 0.0, 0
 
 
@@ -242,24 +205,26 @@ def capacity(f, p, world, state):
 def keep_cases(f, p, world, state):
     """Process leadership: keep running cases, oldest first, while there is time and they are worth it."""
     centre, most = state.centres[f], capacity(f, p, world, state)
-    before = centre.cases
-    centre.cases = 0
+    before = centre.carried
+    centre.carried = 0
     for n in range(before):
-        e = state.cases[f, n]
-        if centre.cases < most and is_worth_carrying(e, p, world, state):
-            carry(f, e, most, state)
+        c = state.carried[f, n]
+        if centre.carried < most and is_worth_carrying(state.cases[c], p, world, state):
+            carry(f, c, most, state)
 
 
 @mechanism
 def take_cases(f, t, p, world, state):
     """Process leadership: take the first-ranked new cases while there is time; each is looked at at once."""
     centre, most = state.centres[f], capacity(f, p, world, state)
-    while centre.cases < most:
-        e = _best_case(f, p, world, state)
-        if e < 0:
-            break
-        carry(f, e, most, state)
-        state.pairs[e].look = t
+    if centre.carried >= most:
+        return
+    ranked = rank_cases(f, p, world, state)
+    while ranked > 0 and centre.carried < most:
+        ranked = pop(state.ranking, ranked)
+        c = state.moving[state.ranking[ranked].who]
+        carry(f, c, most, state)
+        state.cases[c].look = t
 
 
 @mechanism

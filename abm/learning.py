@@ -8,7 +8,6 @@ from abm import chance
 from abm.chance import exponential
 from abm.compiled import mechanism
 from abm.discovery import become_aware
-from abm.state import adopters_around
 
 
 @mechanism
@@ -19,9 +18,19 @@ def start_level(mean, spread, trait):
 
 @mechanism
 def drift(level, start, gain, decay):
-    """One month of a level in 0..1: a share of what is missing is won, then it falls back towards its start."""
+    """One month of a level in 0..1: a share of what is missing is won, then it falls back towards its start.
+
+    `decay` is a month's.
+    """
     won = level + gain * (1.0 - level)
-    return won - decay / 12.0 * (won - start)
+    return won - decay * (won - start)
+
+
+@mechanism
+def monthly(rates):
+    """What a month without attendance is worth: gains of who has a live exchange, and decays."""
+    knowledge, social = 1.0 - (1.0 - rates.knowledge_own / 12.0), 1.0 - (1.0 - rates.social_own / 12.0)
+    return knowledge, social, rates.knowledge_decay / 12.0, rates.social_decay / 12.0
 
 
 @mechanism
@@ -35,70 +44,81 @@ def awareness_hazard(town, near, like, rates):
 
 
 @mechanism
-def grow_aware(i, trainings, events, rates, world, state):
+def grow_aware(i, trainings, events, rates, state):
     """Advance the awareness clock of participant `i` by a month; has it passed its threshold?
 
     An attendance that makes aware with chance q adds -ln(1 - q): the same chance, on the same threshold.
     """
-    person, fixed = state.persons[i], world.participants[i]
-    town = state.towns[fixed.municipality]
-    near, like = adopters_around(i, world, state)
-    hazard = awareness_hazard(town, near, like, rates) + state.lever[0].campaign
-    person.aware_clock += hazard / 12.0
-    person.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
-    person.aware_clock -= events * math.log(1.0 - rates.aware_event)
-    return person.aware_clock >= person.aware_threshold
+    learner = state.learners[i]
+    town, like = state.towns[learner.municipality], state.adopting[learner.sector]
+    hazard = awareness_hazard(town, town.adopting, like, rates) + state.lever[0].campaign
+    learner.aware_clock += hazard / 12.0
+    if trainings > 0:
+        learner.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
+    if events > 0:
+        learner.aware_clock -= events * math.log(1.0 - rates.aware_event)
+    return learner.aware_clock >= learner.aware_threshold
 
 
 @mechanism
-def trainings_now(person, key, seed, so_far):
+def trainings_now(i, world, state):
     """Trainings attended this month: the centre's integral has passed so many of the own thresholds."""
-    before = person.trainings
-    while so_far >= person.next_training:
-        person.trainings += 1
-        person.next_training += exponential(seed, chance.TRAINING, key, person.trainings)
-    return person.trainings - before
+    learner = state.learners[i]
+    before, so_far = learner.trainings, state.towns[learner.municipality].training
+    while so_far >= learner.next_training:
+        learner.trainings += 1
+        key = world.participants[i].key
+        learner.next_training += exponential(world.seed, chance.TRAINING, key, learner.trainings)
+    return learner.trainings - before
 
 
 @mechanism
-def events_now(person, key, seed, so_far):
+def events_now(i, world, state):
     """Meeting-place events attended this month, likewise."""
-    before = person.events
-    while so_far >= person.next_event:
-        person.events += 1
-        person.next_event += exponential(seed, chance.EVENT, key, person.events)
-    return person.events - before
+    learner = state.learners[i]
+    before, so_far = learner.events, state.towns[learner.municipality].event
+    while so_far >= learner.next_event:
+        learner.events += 1
+        key = world.participants[i].key
+        learner.next_event += exponential(world.seed, chance.EVENT, key, learner.events)
+    return learner.events - before
 
 
 @mechanism
-def learn(person, fixed, trainings, events, p):
-    """One month of knowledge and social capital."""
-    rates, spread = p.learning, p.population.trait_spread
-    lives = 1.0 if person.live > 0 else 0.0
-    missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
-    start = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
-    gain = 1.0 - missed * (1.0 - lives * rates.knowledge_own / 12.0)
-    person.knowledge = drift(person.knowledge, start, gain, rates.knowledge_decay)
-    missed = (1.0 - rates.social_event) ** events
-    start = start_level(rates.social_start, spread, fixed.trait_social)
-    gain = 1.0 - missed * (1.0 - lives * rates.social_own / 12.0)
-    person.social = drift(person.social, start, gain, rates.social_decay)
+def gains(live, trainings, events, month, rates):
+    """Shares of missing knowledge and social capital won this month; `month` is what `monthly` says."""
+    knowledge, social = month[:2] if live > 0 else (0.0, 0.0)
+    if trainings + events > 0:
+        missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
+        knowledge = 1.0 - missed * (1.0 - knowledge)
+        social = 1.0 - (1.0 - rates.social_event) ** events * (1.0 - social)
+    return knowledge, social
+
+
+@mechanism
+def peers(state):
+    """Shares of adopters in each municipality and sector, which are many participants' surroundings."""
+    for m in range(state.towns.size):
+        state.towns[m].adopting = state.towns[m].adopters / max(state.towns[m].members, 1)
+    for s in range(state.adopting.size):
+        state.adopting[s] = state.adopters_of_sector[s] / max(state.members_of_sector[s], 1)
 
 
 @mechanism
 def step(t, p, world, state):
     """Awareness, knowledge, social capital and the search done so far of every participant."""
-    rates, marketplace = p.discovery, state.lever[0].marketplace
+    rates, marketplace, month = p.discovery, state.lever[0].marketplace, monthly(p.learning)
+    finds, social_gain = rates.finds, rates.social_gain
+    peers(state)
     for i in range(state.persons.size):
-        person, fixed = state.persons[i], world.participants[i]
+        person, learner = state.persons[i], state.learners[i]
         if not person.present:
             continue
-        town = state.towns[fixed.municipality]
-        trainings = trainings_now(person, fixed.key, world.seed, town.training)
-        events = events_now(person, fixed.key, world.seed, town.event)
-        if not person.aware and grow_aware(i, trainings, events, p.learning, world, state):
-            become_aware(i, t - 1, world, state)
-            person.aware_since = t
-        learn(person, fixed, trainings, events, p)
+        trainings, events = trainings_now(i, world, state), events_now(i, world, state)
+        if not person.aware and grow_aware(i, trainings, events, p.learning, state):
+            become_aware(i, t, t - 1, world, state)
+        knowledge, social = gains(person.live, trainings, events, month, p.learning)
+        person.knowledge = drift(person.knowledge, learner.knowledge_start, knowledge, month[2])
+        person.social = drift(person.social, learner.social_start, social, month[3])
         if person.aware:
-            person.search += (rates.finds * (1.0 + rates.social_gain * person.social) + marketplace) / 12.0
+            person.search += (finds * (1.0 + social_gain * person.social) + marketplace) / 12.0

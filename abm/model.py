@@ -137,8 +137,8 @@ class MunicipalityAgent(SlotAgent):
 
 def _caseload(model: SymbiosisModel) -> np.ndarray:
     state = model.simulation.state
-    carried = (cases[: centre["cases"]] for cases, centre in zip(state.cases, state.centres, strict=True))
-    return np.array([state.pairs["support"][cases].sum() for cases in carried])
+    carried = (cases[: centre["carried"]] for cases, centre in zip(state.carried, state.centres, strict=True))
+    return np.array([state.cases["support"][cases].sum() for cases in carried])
 
 
 class FacilitatorAgent(SlotAgent):

@@ -35,7 +35,7 @@ def month(t, p, world, state, rules: Any, rows):
     municipalities.step(t, p, world, state)
     facilitators.step(t, p, world, state)
     learning.step(t, p, world, state)
-    discovery.step(t, world, state)
+    discovery.step(t, p, world, state)
     appraisal.step(t, p, world, state, rules)
     closing.step(t, p, world, state, rules)
     operation.step(t, p, world, state)

@@ -14,7 +14,7 @@ from abm.catalogue import ENERGY, SHARING, WATER, Catalogue, Region
 from abm.compiled import kernel, mechanism
 from abm.population import SIZE_LIMITS
 from abm.state import ACTIVE, ACTIVE_MUNICIPALITY, IDENTIFIED, LATENT, NEGOTIATING, RESTING
-from abm.worth import enforcement, friction, margin, net_saving
+from abm.worth import enforcement, friction, margin
 
 MILLION = 1e6
 
@@ -131,46 +131,42 @@ def share(part, whole):
 
 
 @mechanism
-def observe_people(world, state, row):
+def observe_people(state, row):
     """Adoption, awareness, knowledge and social capital of those that are there."""
-    people, adopters, firm_adopters, firms, aware, registered = 0, 0, 0, 0, 0, 0
-    knowledge, social = 0.0, 0.0
+    people, adopters, aware, registered, knowledge, social = 0, 0, 0, 0, 0.0, 0.0
+    for s in range(state.members_of_size.size):
+        people += state.members_of_size[s]
+        adopters += state.adopters_of_size[s]
     for i in range(state.persons.size):
         person = state.persons[i]
-        if not person.present:
-            continue
-        people += 1
-        adopts = person.live > 0
-        adopters += adopts
-        aware += person.aware
-        registered += person.registered
-        knowledge += person.knowledge
-        social += person.social
-        if world.participants[i].firm:
-            firms += 1
-            firm_adopters += adopts
-    row.adoption, row.adoption_firms = share(adopters, people), share(firm_adopters, firms)
+        if person.present:
+            aware += person.aware
+            registered += person.registered
+            knowledge += person.knowledge
+            social += person.social
+    tally = state.tally[0]
+    row.adoption, row.adoption_firms = share(adopters, people), share(tally.adopting_firms, tally.firms)
     row.aware, row.knowledge, row.social_capital = (
         share(aware, people),
         share(knowledge, people),
         share(social, people),
     )
-    row.firms, row.registered = firms, registered
+    row.firms, row.registered = tally.firms, registered
 
 
 @mechanism
-def observe_quantity(pair, route, row):
+def observe_quantity(quantity, route, row):
     """Quantity of one live exchange, by its kind."""
     if route.kind == ENERGY:
-        row.heat += pair.quantity
+        row.heat += quantity
     elif route.kind == WATER:
-        row.water += pair.quantity
+        row.water += quantity
     elif route.kind == SHARING:
         row.shared += 1.0
     else:
-        row.tonnes += pair.quantity
-        row.virgin_avoided += route.substitution * pair.quantity
-        row.moved_up += route.disposed * pair.quantity
+        row.tonnes += quantity
+        row.virgin_avoided += route.substitution * quantity
+        row.moved_up += route.disposed * quantity
 
 
 @mechanism
@@ -180,20 +176,20 @@ def observe_exchanges(p, world, state, row):
     row.virgin_avoided, row.moved_up = 0.0, 0.0
     row.imports_avoided, row.carbon_rate, row.saving_rate, row.cross_sector = 0.0, 0.0, 0.0, 0.0
     row.caseload = 0.0
-    for e in state.moving[: state.tally[0].moving]:
-        pair, fixed = state.pairs[e], world.pairs[e]
-        row.caseload += pair.support
-        if pair.stage != ACTIVE:
+    for c in state.moving[: state.tally[0].moving]:
+        case = state.cases[c]
+        row.caseload += case.support
+        if case.stage != ACTIVE:
             continue
-        route, market = world.routes[fixed.byproduct], state.market[world.routes[fixed.byproduct].commodity]
-        observe_quantity(pair, route, row)
-        row.imports_avoided += route.imported * route.substitution * pair.quantity * market.price / MILLION
-        row.carbon_rate += net_saving(fixed, route) * pair.quantity
-        donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
-        watching = 2.0 * enforcement(friction(fixed, donor, user, p.transaction), p.transaction)
-        gain = margin(fixed, route, market.price + market.top_up, state.lever[0])
-        row.saving_rate += (gain * pair.quantity - watching) / MILLION
-        row.cross_sector += fixed.cross
+        route, market = world.routes[case.byproduct], state.market[world.routes[case.byproduct].commodity]
+        observe_quantity(case.quantity, route, row)
+        row.imports_avoided += route.imported * route.substitution * case.quantity * market.price / MILLION
+        row.carbon_rate += case.saved * case.quantity
+        donor, user = state.persons[case.supplier], state.persons[case.receiver]
+        watching = 2.0 * enforcement(friction(case, donor, user, p.transaction), p.transaction)
+        gain = margin(case, route, market.price + market.top_up, state.lever[0])
+        row.saving_rate += (gain * case.quantity - watching) / MILLION
+        row.cross_sector += case.cross
     row.cross_sector = share(row.cross_sector, state.stages[ACTIVE])
 
 
@@ -206,17 +202,21 @@ def _root(parent, i):
 
 
 @kernel
-def observe_network(world, state, row):
+def observe_network(state, row):
     """Median distance, connected groups and mean degree of live exchanges."""
-    parent = np.arange(state.persons.size)
-    distance = np.zeros(state.stages[ACTIVE])
+    parent, distance = state.parent, np.zeros(state.stages[ACTIVE])
+    moving = state.moving[: state.tally[0].moving]
     live, adopters, joined = 0, 0, 0
-    for e in state.moving[: state.tally[0].moving]:
-        if state.pairs[e].stage == ACTIVE:
-            fixed = world.pairs[e]
-            distance[live] = fixed.distance
+    for c in moving:
+        case = state.cases[c]
+        if case.stage == ACTIVE:
+            distance[live] = case.distance
             live += 1
-            donor, user = _root(parent, fixed.supplier), _root(parent, fixed.receiver)
+            parent[case.supplier], parent[case.receiver] = case.supplier, case.receiver
+    for c in moving:
+        case = state.cases[c]
+        if case.stage == ACTIVE:
+            donor, user = _root(parent, case.supplier), _root(parent, case.receiver)
             if donor != user:
                 parent[donor] = user
                 joined += 1
@@ -302,9 +302,9 @@ def step(t, p, world, state, rows):
     if month < 0:
         return
     row = rows.indicators[month]
-    observe_people(world, state, row)
+    observe_people(state, row)
     observe_exchanges(p, world, state, row)
-    observe_network(world, state, row)
+    observe_network(state, row)
     observe_account(state, row)
     observe_public(state, row)
     observe_region(world, state, row)

@@ -5,51 +5,49 @@ from __future__ import annotations
 from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import ACTIVE, LOSS, PROCESS, count_exchange
-from abm.worth import enforcement, friction, margin, net_saving, premium, trust, value_share
+from abm.worth import enforcement, friction, margin, premium, trust, value_share
 
 
 @mechanism
-def operate(e, p, world, state):
-    """One month of exchange `e`: book saving and carbon; is a party losing?"""
-    case, pair, account = state.pairs[e], world.pairs[e], state.account[0]
-    route = world.routes[pair.byproduct]
-    donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-    watching = enforcement(friction(pair, donor, user, p.transaction), p.transaction)
-    market, lever, saved = state.market[route.commodity], state.lever[0], net_saving(pair, route)
-    yearly = case.quantity * margin(pair, route, market.price + market.top_up, lever)
+def operate(case, p, world, state):
+    """One month of an exchange: book saving and carbon; is a party losing?"""
+    account, route = state.account[0], world.routes[case.byproduct]
+    donor, user = state.persons[case.supplier], state.persons[case.receiver]
+    watching = enforcement(friction(case, donor, user, p.transaction), p.transaction)
+    market, lever = state.market[route.commodity], state.lever[0]
+    yearly = case.quantity * margin(case, route, market.price + market.top_up, lever)
     losing = False
     for side in range(2):
-        i = pair.supplier if side == 0 else pair.receiver
-        own = value_share(case, pair, side, p.worth.split_spread) * yearly - watching
-        town = state.towns[world.participants[i].municipality]
+        own = value_share(case, side, p.worth.split_spread) * yearly - watching
+        town = state.towns[case.here if side == 0 else case.there]
         town.saving += own
-        town.carbon += 0.5 * saved * case.quantity
+        town.carbon += 0.5 * case.saved * case.quantity
         account.saving += own / 12.0
         losing = losing or own < 0.0
     account.enforcement += 2.0 * watching / 12.0
-    account.carbon += saved * case.quantity / 12.0
-    replaced = route.substitution * pair.fit * case.quantity
+    account.carbon += case.saved * case.quantity / 12.0
+    replaced = route.substitution * case.fit * case.quantity
     account.price_floor += replaced * market.top_up / 12.0
-    account.procurement += replaced * (premium(pair, lever) - 1.0) * (market.price + market.top_up) / 12.0
-    state.tally[0].freight += (route.emission_saving / 1000.0 - saved) * case.quantity
+    account.procurement += replaced * (premium(case, lever) - 1.0) * (market.price + market.top_up) / 12.0
+    state.tally[0].freight += (route.emission_saving / 1000.0 - case.saved) * case.quantity
     return losing
 
 
 @mechanism
-def end_hazard(pair, donor, user, p):
+def end_hazard(case, donor, user, p):
     """Hazard of an ending by process change, 1/yr, lower with trust."""
-    return p.operation.end_rate * (1.0 - p.operation.trust_cut * trust(pair, donor, user, p.transaction))
+    return p.operation.end_rate * (1.0 - p.operation.trust_cut * trust(case, donor, user, p.transaction))
 
 
 @mechanism
-def end(e, t, p, world, state):
-    """The exchange ends: quantities are free again, and both parties lose some social capital."""
-    pair, fixed = state.pairs[e], world.pairs[e]
-    count_exchange(e, -1, world, state)
-    for i in (fixed.supplier, fixed.receiver):
+def end(c, cause, t, p, world, state):
+    """Exchange `c` ends: quantities are free again, and both parties lose some social capital."""
+    case = state.cases[c]
+    count_exchange(case, -1, world, state)
+    for i in (case.supplier, case.receiver):
         state.persons[i].social *= 1.0 - p.learning.social_loss
-    pair.quantity, pair.ended_at = 0.0, t
-    rest(e, t, p, state)
+    case.quantity, case.ended_at, case.cause = 0.0, t, cause
+    rest(c, t, p, state)
 
 
 @mechanism
@@ -58,20 +56,16 @@ def step(t, p, world, state):
     for m in range(state.towns.size):
         state.towns[m].saving, state.towns[m].carbon = 0.0, 0.0
     state.tally[0].freight = 0.0
-    account = state.account[0]
-    for e in state.moving[: state.tally[0].moving]:
-        pair = state.pairs[e]
-        if pair.stage != ACTIVE:
+    for c in state.moving[: state.tally[0].moving]:
+        case = state.cases[c]
+        if case.stage != ACTIVE:
             continue
-        pair.losing = pair.losing + 1 if operate(e, p, world, state) else 0
-        fixed = world.pairs[e]
-        donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
-        pair.clock += end_hazard(fixed, donor, user, p) / 12.0
-        if pair.losing >= p.operation.patience:
-            account.ended_loss += 1
-            pair.cause = LOSS
-            end(e, t, p, world, state)
-        elif pair.clock >= pair.threshold:
-            account.ended_process += 1
-            pair.cause = PROCESS
-            end(e, t, p, world, state)
+        case.losing = case.losing + 1 if operate(case, p, world, state) else 0
+        donor, user = state.persons[case.supplier], state.persons[case.receiver]
+        case.clock += end_hazard(case, donor, user, p) / 12.0
+        if case.losing >= p.operation.patience:
+            state.account[0].ended_loss += 1
+            end(c, LOSS, t, p, world, state)
+        elif case.clock >= case.threshold:
+            state.account[0].ended_process += 1
+            end(c, PROCESS, t, p, world, state)

@@ -8,7 +8,7 @@ once per replicate.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -16,7 +16,7 @@ from scipy.spatial import KDTree
 from abm import chance
 from abm.catalogue import catalogue
 from abm.chance import mix, normal, uniform
-from abm.compiled import kernel
+from abm.compiled import kernel, mechanism
 from abm.parameters import BY_NAME
 from abm.population import Population
 from abm.worth import net_saving
@@ -27,38 +27,86 @@ LANDFILL_TAX_TODAY = float(BY_NAME["worth.landfill_tax"].default)
 
 OPPORTUNITY = np.dtype(
     [
-        ("key", "u8"),
-        ("distance", "f8"),
-        ("fit", "f8"),
-        ("split", "f8"),
-        ("value", "f8"),
-        ("carbon", "f8"),
-        ("public", "f8"),
+        ("distance", "f8"),  # km by road
         ("supplier", "i4"),
         ("receiver", "i4"),
         ("supply", "i4"),
         ("demand", "i4"),
-        ("byproduct", "i4"),
-        ("coverage", "i4"),
+        ("weight", "f4"),  # in its parties' search; in half precision of the rest (tests/test_opportunities.py)
+        ("coverage", "u2"),
+        ("byproduct", "u1"),
+    ],
+    align=True,
+)
+# What a participant's opportunities are together
+OUTLOOK = np.dtype(
+    [
+        ("attention", "f8"),  # share of its search that an opportunity of weight 1 gets
+        ("value", "f8"),  # gross flow value at long-run prices, SEK/yr
+        ("carbon", "f8"),  # emissions that the whole flows would avoid, t CO2e/yr
+        ("crossed", "f8"),  # value across sectors, and a millionth of the other
+    ],
+    align=True,
+)
+CANDIDATE = np.dtype(
+    [
+        ("distance", "f8"),
+        ("value", "f8"),
+        ("carbon", "f8"),
+        ("weight", "f8"),
+        ("rank", "f8"),
+        ("supply", "i4"),
+        ("demand", "i4"),
         ("cross", "?"),
-        ("neighbours", "?"),
     ],
     align=True,
 )
 
 
-@dataclass(frozen=True)
-class Opportunities:
-    """Record array of opportunities, and for each participant the numbers of its own.
+class Opportunities(NamedTuple):
+    """Record array of opportunities, each participant's outlook, and for each participant the numbers of its own.
 
-    Those of participant i are `own[first[i]:first[i + 1]]`. `split` is the draw (-1..1) of who gets the value,
-    `value` the gross flow value at long-run prices in SEK a year, `carbon` the emissions that the whole flow would
-    avoid in t CO2e a year, `public` the share of what the receiver makes of it that public buyers take.
+    Those of participant i are `own[first[i]:first[i + 1]]`. What is only asked of an opportunity once its parties know
+    of it is drawn then (cases.py): of a million opportunities most are never known.
     """
 
     pairs: np.ndarray
+    outlook: np.ndarray
     first: np.ndarray
     own: np.ndarray
+
+
+@mechanism
+def pair_key(donor, user, route):
+    """Name of an opportunity in chance: its parties' and its by-product's."""
+    return mix(mix(donor.key, user.key), route.key)
+
+
+@mechanism
+def draw_fit(seed, key, spread):
+    """Quality fit of donor's residue and receiver's need: log-normal around 1."""
+    return math.exp(spread * normal(seed, chance.FIT, key, 0) - 0.5 * spread * spread)
+
+
+@mechanism
+def draw_split(seed, key):
+    """Who gets the value: -1 the receiver, 1 the supplier."""
+    return 2.0 * uniform(seed, chance.SPLIT, key, 0) - 1.0
+
+
+@mechanism
+def gross_value(quantity, fit, route, price):
+    """Value of a flow of `quantity` units a year at a raw-material price, SEK/yr."""
+    saved = route.substitution * fit * price
+    return quantity * (saved + route.gate_fee + route.landfill_share * LANDFILL_TAX_TODAY)
+
+
+@mechanism
+def search_weight(distance, cross, value, rates):
+    """How much of its parties' search an opportunity draws: more when near, in the own sector, and valuable."""
+    near = math.exp(-distance / rates.distance)
+    familiar = 1.0 - rates.cross_cut if cross else 1.0
+    return near * familiar * (min(value, rates.value_cap) / 1e6) ** rates.value_exponent
 
 
 def sphere(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
@@ -67,85 +115,104 @@ def sphere(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     return np.column_stack((np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)))
 
 
-def _within_reach(population: Population, byproduct: int, reach: float, most: int) -> tuple[np.ndarray, ...]:
-    """Supply stream, demand stream and great-circle km of all pairs of one by-product, nearest `most` per donor."""
-    supplies = np.flatnonzero(population.supplies["byproduct"] == byproduct)
-    demands = np.flatnonzero(population.demands["byproduct"] == byproduct)
-    if supplies.size == 0 or demands.size == 0:
-        return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
-    people = population.participants
-    donors = people[population.supplies["owner"][supplies]]
-    receivers = people[population.demands["owner"][demands]]
-    tree = KDTree(sphere(receivers["lat"], receivers["lon"]))
+def _within_reach(
+    donors: np.ndarray, receivers: np.ndarray, reach: float, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Donor, receiver and great-circle km of all pairs of points within reach, nearest `most` per donor."""
+    if donors.size == 0 or receivers.size == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
     chord = 2.0 * math.sin(min(reach / EARTH_RADIUS, math.pi) / 2.0)
-    nearest = min(most + 1, demands.size)  # one more, since a plant may find itself
-    chords, found = map(
-        np.asarray,
-        tree.query(sphere(donors["lat"], donors["lon"]), k=np.arange(1, nearest + 1), distance_upper_bound=chord),
-    )
-    donor, _ = np.nonzero(found < demands.size)
-    hit = found < demands.size
-    return supplies[donor], demands[found[hit]], 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(chords[hit] / 2.0, 1.0))
+    nearest = np.arange(1, min(most + 1, len(receivers)) + 1)  # one more, since a plant may find itself
+    chords, found = KDTree(receivers).query(donors, k=nearest, distance_upper_bound=chord)
+    hit = found < len(receivers)
+    return np.nonzero(hit)[0], found[hit], 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(chords[hit] / 2.0, 1.0))
+
+
+def _in_reach(population: Population, p: np.void) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Supply stream, demand stream and great-circle km of all pairs within their by-product's reach."""
+    people, most = population.participants, int(p["opportunities"]["max_partners"])
+    places, parts = sphere(people["lat"], people["lon"]), []
+    for number, row in enumerate(catalogue().byproduct_rows):
+        supplies = np.flatnonzero(population.supplies["byproduct"] == number)
+        demands = np.flatnonzero(population.demands["byproduct"] == number)
+        donors, receivers = (
+            places[streams["owner"][own]]
+            for streams, own in ((population.supplies, supplies), (population.demands, demands))
+        )
+        reach = row.reach / float(p["opportunities"]["road_factor"])
+        donor, receiver, km = _within_reach(donors, receivers, reach, most)
+        parts.append((supplies[donor].astype(np.int32), demands[receiver].astype(np.int32), km))
+    supply, demand, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return supply, demand, distance
 
 
 @kernel
-def _keep(seed, pairs, population, table, p):
-    """Fill in the candidates' draws and values; return which of them are opportunities."""
-    (participants, supplies, demands), (byproducts, commodities, public) = population, table
-    kept = np.zeros(pairs.size, np.bool_)
-    partners, last = 0, -1
-    for e in range(pairs.size):
-        pair = pairs[e]
-        pair.supplier, pair.receiver = supplies[pair.supply].owner, demands[pair.demand].owner
-        if pair.supply != last:
-            partners, last = 0, pair.supply
-        if pair.supplier == pair.receiver or partners >= p.opportunities.max_partners:
+def _assess(seed, within, population, table, p):
+    """Those of the pairs within reach that are opportunities, with what they are worth."""
+    (participants, supplies, demands), (byproducts, commodities) = population, table
+    kept = np.zeros(within[0].size, CANDIDATE)
+    count, partners, last = 0, 0, -1
+    for n in range(within[0].size):
+        supply, demand = supplies[within[0][n]], demands[within[1][n]]
+        if within[0][n] != last:
+            partners, last = 0, within[0][n]
+        if supply.owner == demand.owner or partners >= p.opportunities.max_partners:
             continue
         partners += 1
-        donor, user, route = participants[pair.supplier], participants[pair.receiver], byproducts[pair.byproduct]
-        pair.key = mix(mix(donor.key, user.key), route.key)
-        spread = p.opportunities.fit_spread
-        pair.fit = math.exp(spread * normal(seed, chance.FIT, pair.key, 0) - 0.5 * spread * spread)
-        pair.split = 2.0 * uniform(seed, chance.SPLIT, pair.key, 0) - 1.0
+        donor, user, route = participants[supply.owner], participants[demand.owner], byproducts[supply.byproduct]
+        key = pair_key(donor, user, route)
+        quantity = min(supply.quantity, demand.quantity)
+        fit = draw_fit(seed, key, p.opportunities.fit_spread)
+        value = gross_value(quantity, fit, route, commodities[route.commodity].price)
+        if quantity < p.opportunities.min_share * supply.quantity or value < p.opportunities.min_value:
+            continue
+        pair = kept[count]
+        pair.supply, pair.demand = within[0][n], within[1][n]
+        pair.distance = within[2][n] * p.opportunities.road_factor
+        pair.value, pair.carbon = value, quantity * net_saving(pair.distance, route)
         pair.cross = donor.nace2 != user.nace2
-        pair.neighbours = donor.municipality == user.municipality
-        pair.distance *= p.opportunities.road_factor
-        quantity = min(supplies[pair.supply].quantity, demands[pair.demand].quantity)
-        saved = route.substitution * pair.fit * commodities[route.commodity].price
-        pair.value = quantity * (saved + route.gate_fee + route.landfill_share * LANDFILL_TAX_TODAY)
-        pair.carbon = quantity * net_saving(pair, route)
-        pair.public = public[user.sector]
-        enough = quantity >= p.opportunities.min_share * supplies[pair.supply].quantity
-        kept[e] = enough and pair.value >= p.opportunities.min_value
-    return kept
+        pair.weight = search_weight(pair.distance, pair.cross, value, p.discovery)
+        pair.rank = uniform(seed, chance.VISIT_ORDER, key, 0)
+        count += 1
+    return kept[:count]
 
 
 @kernel
-def _visit_order(seed, pairs):
-    rank = np.zeros(pairs.size)
-    for e in range(pairs.size):
-        rank[e] = uniform(seed, chance.VISIT_ORDER, pairs[e].key, 0)
-    return np.argsort(rank)
+def _arrange(order, candidates, population, half_weight):
+    """The candidates in visiting order as opportunities, and what they are to their parties."""
+    participants, supplies, demands = population
+    pairs = np.zeros(order.size, OPPORTUNITY)
+    first = np.zeros(participants.size + 1, np.int64)
+    for e in range(order.size):
+        pair, candidate = pairs[e], candidates[order[e]]
+        pair.distance, pair.weight = candidate.distance, candidate.weight
+        pair.supply, pair.demand = candidate.supply, candidate.demand
+        pair.byproduct = supplies[pair.supply].byproduct
+        pair.supplier, pair.receiver = supplies[pair.supply].owner, demands[pair.demand].owner
+        first[pair.supplier + 1] += 1
+        first[pair.receiver + 1] += 1
+    first[:] = np.cumsum(first)
+    own, filled = np.zeros(2 * order.size, np.int32), first.copy()
+    outlook = np.zeros(participants.size, OUTLOOK)
+    for side in range(2):
+        for e in range(order.size):
+            i = pairs[e].supplier if side == 0 else pairs[e].receiver
+            own[filled[i]] = e
+            filled[i] += 1
+            candidate, total = candidates[order[e]], outlook[i]
+            total.attention += candidate.weight
+            total.value += candidate.value
+            total.carbon += candidate.carbon
+            total.crossed += candidate.value if candidate.cross else 1e-6 * candidate.value
+    for i in range(participants.size):
+        outlook[i].attention = 1.0 / (half_weight + outlook[i].attention)
+    return pairs, outlook, first, own
 
 
 def enumerate_opportunities(population: Population, seed: int, p: np.void) -> Opportunities:
     """All opportunities of one replicate, in visiting order."""
     table = catalogue()
-    most = int(p["opportunities"]["max_partners"])
-    parts = []
-    for number, row in enumerate(table.byproduct_rows):
-        great_circle = row.reach / float(p["opportunities"]["road_factor"])
-        supply, demand, distance = _within_reach(population, number, great_circle, most)
-        part = np.zeros(supply.size, OPPORTUNITY)
-        part["supply"], part["demand"], part["distance"], part["byproduct"] = supply, demand, distance, number
-        parts.append(part)
-    pairs = np.concatenate(parts)
     people = (population.participants, population.supplies, population.demands)
-    goods = (table.byproducts, table.commodities, np.array([sector.public for sector in table.sectors]))
-    pairs = pairs[_keep(np.uint64(seed), pairs, people, goods, p)]
-    pairs = pairs[_visit_order(np.uint64(seed), pairs)]
-    ends = np.concatenate((pairs["supplier"], pairs["receiver"]))
-    first = np.zeros(len(population.participants) + 1, np.int64)
-    np.cumsum(np.bincount(ends, minlength=len(population.participants)), out=first[1:])
-    own = (np.argsort(ends, kind="stable") % max(len(pairs), 1)).astype(np.int32)
-    return Opportunities(pairs, first, own)
+    candidates = _assess(np.uint64(seed), _in_reach(population, p), people, (table.byproducts, table.commodities), p)
+    order = np.argsort(candidates["rank"])
+    return Opportunities(*_arrange(order, candidates, people, p["discovery"]["half_weight"]))

@@ -30,16 +30,6 @@ DISCOUNT_CLASSES = 3  # of firms: low, middle, high; municipal utilities are cla
 PARTICIPANT = np.dtype(
     [
         ("key", "u8"),
-        ("lat", "f8"),
-        ("lon", "f8"),
-        ("employees", "f8"),
-        ("trait_risk", "f8"),
-        ("trait_knowledge", "f8"),
-        ("trait_social", "f8"),
-        ("trait_payback", "f8"),
-        ("routes", "i8"),  # by-products that it could supply or take, one bit each
-        ("trait_attitude", "f8"),
-        ("trait_threshold", "f8"),
         ("municipality", "i4"),
         ("sector", "i4"),
         ("nace2", "i4"),
@@ -48,6 +38,16 @@ PARTICIPANT = np.dtype(
         ("rule", "i4"),  # place in the scenario's rules (ruleset.py)
         ("firm", "?"),
         ("potential", "?"),  # a site without a firm at the start
+        ("trait_risk", "f8"),
+        ("trait_payback", "f8"),
+        ("trait_attitude", "f8"),
+        ("trait_threshold", "f8"),
+        ("trait_knowledge", "f8"),
+        ("trait_social", "f8"),
+        ("routes", "i8"),  # by-products that it could supply or take, one bit each
+        ("employees", "f8"),
+        ("lat", "f8"),
+        ("lon", "f8"),
     ],
     align=True,
 )

@@ -13,11 +13,11 @@ from abm import chance
 from abm.catalogue import catalogue
 from abm.chance import exponential, name_key
 from abm.compiled import kernel
-from abm.discovery import become_latent, search_weights
+from abm.discovery import become_latent
 from abm.interventions import lever_paths
 from abm.month import months
 from abm.observe import INDICATORS, Rows, empty_rows, group_names
-from abm.opportunities import Opportunities, enumerate_opportunities
+from abm.opportunities import enumerate_opportunities
 from abm.parameters import BY_NAME, record
 from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import MARKET, annuity, deviations, discount_rates, guarantee, markets, processes, unit_values
@@ -29,15 +29,21 @@ from abm.state import (
     ACCOUNT,
     ACTIVE,
     BROKER,
+    CASE,
     CENTRE,
     COVERAGE,
     DEAL,
     DORMANT,
+    ENTRY,
+    FREE_SITE,
+    LEARNER,
     NEVER_DUE,
+    NONE,
     PAIR,
     PERSON,
     SEAT,
     STAGES,
+    STAY,
     TALLY,
     TOWN,
     State,
@@ -123,10 +129,11 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
         supplies=population.supplies,
         demands=population.demands,
         pairs=pairs,
-        search=search_weights(pairs, opportunities.first, opportunities.own, p["discovery"]),
+        outlook=opportunities.outlook,
         first=opportunities.first,
         own=opportunities.own,
         routes=table.byproducts,
+        public=np.array([sector.public for sector in table.sectors]),
         price_process=market.process,
         market=market.market,
         unit_value=market.unit_value,
@@ -138,7 +145,7 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
         covers=who.covers,
         serves=serves,
         supports=who.supports,
-        potential=potentials(who, opportunities, people),
+        potential=potentials(who, opportunities.outlook, people),
         town_keys=np.array([name_key(town.name) for town in towns]),
         residents=np.array([town.population for town in towns]),
         maturity=np.array([town.maturity for town in towns], np.int32),
@@ -181,13 +188,12 @@ def under(world: World, scenario: Scenario, p: np.void) -> World:
     if levers["price_floor"].any() or world.levers["price_floor"].any():
         market = draw_market(scenario, p, world.seed, levers["price_floor"])
         world = world._replace(market=market.market, unit_value=market.unit_value)
-    opportunities = Opportunities(world.pairs, world.first, world.own)
     return world._replace(
         levers=levers,
         centres=who.centres,
         staff=who.staff,
         supports=who.supports,
-        potential=potentials(who, opportunities, world.participants),
+        potential=potentials(who, world.outlook, world.participants),
     )
 
 
@@ -203,18 +209,20 @@ def places(scenario: Scenario) -> int:
 def start(p, world, state):
     """Fill in the state before the first month: thresholds, traits at their start, every possible pair latent."""
     for m in range(state.towns.size):
-        state.towns[m].maturity = world.maturity[m]
+        state.towns[m].maturity, state.towns[m].changes = world.maturity[m], 1
         state.towns[m].threshold = exponential(world.seed, chance.MATURITY, world.town_keys[m], 0)
     for i in range(state.persons.size):
         settle(i, -1, p, world, state)
-        next_turn(i, world, state)
+        state.persons[i].attention = world.outlook[i].attention
+        state.stays[i].municipality = world.participants[i].municipality
         if world.participants[i].potential:
-            state.persons[i].aware = False
+            state.persons[i].aware, state.stays[i].role = False, FREE_SITE
         else:
             count_member(i, 1, world, state)
+        next_turn(i, p.turnover, world, state)
     for e in range(state.pairs.size):
         if state.persons[world.pairs[e].supplier].present and state.persons[world.pairs[e].receiver].present:
-            become_latent(e, -1, world, state)
+            become_latent(e, -1, p, world, state)
 
 
 def initial_state(p: np.void, world: World, room: int) -> State:
@@ -223,6 +231,8 @@ def initial_state(p: np.void, world: World, room: int) -> State:
     sectors, routes = len(catalogue().sectors), len(world.routes)
     state = State(
         persons=np.zeros(people, PERSON),
+        learners=np.zeros(people, LEARNER),
+        stays=np.zeros(people, STAY),
         pairs=np.zeros(pairs, PAIR),
         towns=np.zeros(towns, TOWN),
         centres=np.zeros(centres, CENTRE),
@@ -235,15 +245,20 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         demand_free=world.demands["quantity"].copy(),
         suppliers=np.zeros(len(world.demands), np.int64),
         calendar=np.full(len(world.levers), -1, np.int32),
+        cases=np.zeros(pairs, CASE),
         moving=np.zeros(pairs, np.int32),
         found=np.zeros(pairs, np.int32),
-        cases=np.zeros((centres, room), np.int32),
+        carried=np.zeros((centres, room), np.int32),
+        queue=np.zeros((centres, people), ENTRY),
+        ranking=np.zeros(pairs, ENTRY),
+        parent=np.zeros(people, np.int32),
         stages=np.zeros(len(STAGES), np.int64),
         live_of_route=np.zeros(routes, np.int64),
         live_here=np.zeros((towns, routes), np.int64),
         members_of_sector=np.zeros(sectors, np.int64),
         members_of_size=np.zeros(len(SIZE_LIMITS) + 1, np.int64),
         adopters_of_sector=np.zeros(sectors, np.int64),
+        adopting=np.zeros(sectors),
         adopters_of_size=np.zeros(len(SIZE_LIMITS) + 1, np.int64),
         market=np.zeros(world.market.shape[1], MARKET),
         unit_value=np.zeros(world.unit_value.shape[1:]),
@@ -251,8 +266,8 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         prospect=np.zeros(2, PROSPECT),
     )
     state.centres["opened"] = NEVER_DUE
-    state.pairs["due"] = NEVER_DUE
-    state.pairs["ended_at"] = NEVER_DUE
+    state.tally["free"] = NONE
+    state.pairs["place"] = NEVER_DUE
     state.pairs["stage"] = DORMANT
     state.stages[DORMANT] = pairs
     start(p, world, state)
@@ -260,19 +275,19 @@ def initial_state(p: np.void, world: World, room: int) -> State:
 
 
 def _network(world: World, state: State, names: dict[int, str]) -> Network:
-    people, live = world.participants, np.flatnonzero(state.pairs["stage"] == ACTIVE)
-    pairs = world.pairs[live]
+    people, moving = world.participants, state.moving_cases()
+    live = moving[moving["stage"] == ACTIVE]
     return Network(
         lat=people["lat"],
         lon=people["lon"],
         sector=people["sector"],
         municipality=people["municipality"],
         names=names,
-        supplier=pairs["supplier"],
-        receiver=pairs["receiver"],
-        byproduct=pairs["byproduct"],
-        quantity=state.pairs["quantity"][live],
-        brokered=state.pairs["found"][live] == BROKER,
+        supplier=live["supplier"],
+        receiver=live["receiver"],
+        byproduct=live["byproduct"],
+        quantity=live["quantity"],
+        brokered=live["found"] == BROKER,
     )
 
 
@@ -302,7 +317,7 @@ class Run:
 
     def branch(self, arm: Scenario) -> Run:
         """A run of `arm` from this state on, with parameters, facilitators, levers and rows of its own."""
-        if places(arm) > self.state.cases.shape[1] or fastest_search(arm) > self.world.fastest_search:
+        if places(arm) > self.state.carried.shape[1] or fastest_search(arm) > self.world.fastest_search:
             raise ValueError("an arm with more staff or search than the spin-up was told of: give it to spun_up")
         p, state, rows = record(dict(arm.values)), self.state.copy(), _rows(arm)
         return Run(arm, self.seed, p, self.rules, self.names, under(self.world, arm, p), state, rows, self.month)

@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from abm.catalogue import PAYERS, STRATEGIES, Facilitator
-from abm.compiled import kernel, mechanism
-from abm.opportunities import Opportunities
+from abm.compiled import mechanism
 from abm.parameters import FUNCTIONS, read_path
 from abm.scenario import Scenario, facilitators
 from abm.state import ACTIVE_MUNICIPALITY, NEVER_DUE
@@ -80,35 +79,19 @@ def coverages(covers: np.ndarray, here: np.ndarray, there: np.ndarray) -> tuple[
     bits = np.left_shift(1, np.arange(len(covers)))
     mask = bits @ covers
     kinds, index = np.unique(mask[here] & mask[there], return_inverse=True)
-    return index.astype(np.int32), (kinds[None, :] & bits[:, None]) > 0
+    return index.astype(np.uint16), (kinds[None, :] & bits[:, None]) > 0
 
 
-@kernel
-def _seen(strategy, opportunities, participants, covered):
-    """What a strategy sees in registering each participant (a needs analysis would show it); 0: nothing to exchange."""
-    pairs, first, own = opportunities
-    seen = np.zeros(participants.size)
-    for i in range(participants.size):
-        if not covered[participants[i].municipality]:
-            continue
-        for e in own[first[i] : first[i + 1]]:
-            if strategy == CARBON:
-                seen[i] += pairs[e].carbon
-            elif strategy == CROSS_SECTOR:
-                seen[i] += pairs[e].value if pairs[e].cross else 1e-6 * pairs[e].value
-            else:
-                seen[i] += pairs[e].value
-        if strategy == SMALL_FIRMS and seen[i] > 0.0:
-            seen[i] = 1.0 / participants[i].employees
-    return seen
+def potentials(who: Facilitation, outlook: np.ndarray, participants: np.ndarray) -> np.ndarray:
+    """What strategies see in registering participants (a needs analysis would show it), shape (F, participants).
 
-
-def potentials(who: Facilitation, opportunities: Opportunities, participants: np.ndarray) -> np.ndarray:
-    """What each facilitator's strategy sees in each participant, shape (F, participants)."""
-    arrays = (opportunities.pairs, opportunities.first, opportunities.own)
+    `outlook` is opportunities.OUTLOOK; 0: nothing to exchange, or not covered.
+    """
+    seen = {CARBON: outlook["carbon"], CROSS_SECTOR: outlook["crossed"]}
+    seen[SMALL_FIRMS] = np.where(outlook["value"] > 0.0, 1.0 / participants["employees"], 0.0)
     return np.array(
         [
-            _seen(int(centre["strategy"]), arrays, participants, covered)
+            np.where(covered[participants["municipality"]], seen.get(int(centre["strategy"]), outlook["value"]), 0.0)
             for centre, covered in zip(who.centres, who.covers, strict=True)
         ]
     )

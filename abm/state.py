@@ -24,59 +24,110 @@ NO_CAUSE, LOSS, PROCESS, EXIT = range(4)
 NEVER_DUE = -1
 PASSIVE, EXPLORING, ACTIVE_MUNICIPALITY = range(3)
 
+# What a search, an appraisal or an exchange asks of a party: one cache line
 PERSON = np.dtype(
     [
-        ("aware_clock", "f8"),
-        ("aware_threshold", "f8"),
+        ("search", "f8"),
+        ("attention", "f8"),  # share of its search that an opportunity of weight 1 gets
         ("knowledge", "f8"),
         ("social", "f8"),
-        ("search", "f8"),
-        ("next_training", "f8"),
-        ("next_event", "f8"),
-        ("stay_clock", "f8"),  # towards closing of a firm, or towards the entry of one
-        ("stay_threshold", "f8"),
-        ("trainings", "i4"),
-        ("events", "i4"),
         ("agreements", "i4"),
         ("talks", "i4"),
         ("live", "i4"),
-        ("turns", "i4"),  # closings and entries so far
-        ("aware_since", "i4"),
-        ("visited", "u4"),  # facilitators that have registered it, one bit each
-        ("present", "?"),
         ("refusals", "i4"),  # own noes since the last agreement
+        ("visited", "u4"),  # facilitators that have registered it, one bit each
+        ("queued", "u4"),  # facilitators in whose queue for the register it stands, one bit each
+        ("present", "?"),
         ("aware", "?"),
         ("registered", "?"),
+        ("aware_since", "i4"),
     ],
     align=True,
 )
+# What else learning asks of it: another
+LEARNER = np.dtype(
+    [
+        ("aware_clock", "f8"),
+        ("aware_threshold", "f8"),
+        ("next_training", "f8"),
+        ("next_event", "f8"),
+        ("knowledge_start", "f8"),
+        ("social_start", "f8"),
+        ("trainings", "i4"),
+        ("events", "i4"),
+        ("municipality", "i4"),
+        ("sector", "i4"),
+    ],
+    align=True,
+)
+UTILITY, FIRM, FREE_SITE = range(3)
+STAY = np.dtype(
+    [
+        ("clock", "f8"),  # towards closing of a firm, or towards the entry of one at a free site
+        ("threshold", "f8"),
+        ("step", "f8"),  # what a month adds to the clock
+        ("turns", "i4"),  # closings and entries so far
+        ("municipality", "i4"),
+        ("seen", "i4"),  # changes there when the step was last worked out
+        ("role", "u1"),  # UTILITY, FIRM or FREE_SITE
+    ],
+    align=True,
+)
+# What every opportunity needs, known or not: half a cache line
 PAIR = np.dtype(
     [
         ("self_target", "f8"),
         ("broker_target", "f8"),
-        ("clock", "f8"),
-        ("threshold", "f8"),
-        ("quantity", "f8"),
-        ("support", "f8"),
-        ("agreed", "f8"),
-        ("attempt", "i4"),
-        ("due", "i4"),
         ("next", "i4"),
         ("previous", "i4"),
+        ("place", "i4"),  # latent or resting: month in which it is due; known: its number among the cases
+        ("attempt", "u2"),
+        ("stage", "u1"),
+    ],
+    align=True,
+)
+# An opportunity that its parties know of; what a month asks of every case stands first, then what is seldom asked
+CASE = np.dtype(
+    [
+        ("clock", "f8"),
+        ("threshold", "f8"),
+        ("support", "f8"),
         ("look", "i4"),
         ("losing", "i4"),
+        ("supplier", "i4"),
+        ("receiver", "i4"),
+        ("byproduct", "i4"),
+        ("pair", "i4"),  # number of the opportunity; of a free record, the next free one
+        ("carriers", "u4"),  # facilitators that carry it, one bit each
+        ("stage", "u1"),  # as the pair's
+        ("found", "u1"),
+        ("cross", "?"),
+        ("neighbours", "?"),
+        ("quantity", "f8"),
+        ("fit", "f8"),
+        ("split", "f8"),
+        ("saved", "f8"),  # emissions avoided per unit, t CO2e
+        ("public", "f8"),  # share of what the receiver makes of it that public buyers take
+        ("distance", "f8"),
+        ("here", "i4"),  # municipality of the supplier
+        ("there", "i4"),
+        ("supply", "i4"),
+        ("demand", "i4"),
+        ("key", "u8"),
+        ("carbon", "f8"),  # emissions that the whole flow would avoid, t CO2e/yr
+        ("agreed", "f8"),
+        ("coverage", "i4"),
+        ("attempt", "i4"),
         ("refused", "i4"),
         ("identified_at", "i4"),
         ("started_at", "i4"),
         ("ended_at", "i4"),
-        ("carriers", "u4"),  # facilitators that carry it, one bit each
-        ("stage", "u1"),
-        ("found", "u1"),
         ("cause", "u1"),
     ],
     align=True,
 )
-SEARCH = np.dtype([("supplier", "f8"), ("receiver", "f8"), ("broker", "f8")], align=True)
+# A place in a queue: who is of how much interest
+ENTRY = np.dtype([("rank", "f8"), ("who", "i4")], align=True)
 TOWN = np.dtype(
     [
         ("clock", "f8"),
@@ -87,11 +138,13 @@ TOWN = np.dtype(
         ("event", "f8"),  # attendances per participant so far
         ("relief", "f8"),
         ("policy", "f8"),  # steps a year won by policy work
+        ("adopting", "f8"),  # share of its participants, for this month's learning
         ("maturity", "i4"),
         ("steps", "i4"),
         ("members", "i4"),
         ("adopters", "i4"),
         ("exchanges", "i4"),
+        ("changes", "i4"),  # starts and endings of exchanges so far, from 1
     ],
     align=True,
 )
@@ -103,7 +156,10 @@ CENTRE = np.dtype(
         ("work", "f8"),  # FTE at work on the five functions, productivity included
         ("register_hours", "f8"),
         ("registered", "i8"),
-        ("cases", "i8"),
+        ("screenings", "f8"),  # a year of each registered latent pair that it covers
+        ("carried", "i8"),
+        ("waiting", "i8"),  # participants in its queue for the register
+        ("queueing", "?"),  # does it keep that queue yet?
         ("opened", "i4"),  # month of the opening, NEVER_DUE before
         ("closed", "?"),  # by its funders
     ],
@@ -113,7 +169,19 @@ CENTRE = np.dtype(
 SEAT = np.dtype([("saving", "f8"), ("carbon", "f8"), ("pays", "?")], align=True)
 # Pairs that the same facilitators cover
 COVERAGE = np.dtype([("screening", "f8"), ("candidates", "i8")], align=True)
-TALLY = np.dtype([("moving", "i8"), ("found", "i8"), ("freight", "f8")], align=True)
+TALLY = np.dtype(
+    [
+        ("moving", "i8"),
+        ("found", "i8"),
+        ("cases", "i8"),  # records of the case table that were ever used
+        ("free", "i8"),  # the first free one of them, or none
+        ("firms", "i8"),
+        ("adopting_firms", "i8"),
+        ("freight", "f8"),
+    ],
+    align=True,
+)
+NONE = -1
 # Sums since month 0: finds and endings in counts, money in SEK, carbon in t CO2e
 ACCOUNT = np.dtype(
     [
@@ -170,10 +238,11 @@ class World(NamedTuple):
     supplies: np.ndarray  # population.STREAM
     demands: np.ndarray  # population.STREAM
     pairs: np.ndarray  # opportunities.OPPORTUNITY
-    search: np.ndarray  # SEARCH, one per pair
+    outlook: np.ndarray  # opportunities.OUTLOOK, one per participant
     first: np.ndarray  # i8, own[first[i]:first[i + 1]] are the pairs of participant i
     own: np.ndarray  # i4
     routes: np.ndarray  # catalogue.BYPRODUCT
+    public: np.ndarray  # share of its sales to public buyers, by sector
     price_process: np.ndarray  # prices.PROCESS
     market: np.ndarray  # (M, K) prices.MARKET
     unit_value: np.ndarray  # (M, K, discount classes) SEK yr/unit
@@ -195,6 +264,8 @@ class State(NamedTuple):
     """What months change."""
 
     persons: np.ndarray  # PERSON
+    learners: np.ndarray  # LEARNER, by participant
+    stays: np.ndarray  # STAY, by participant
     pairs: np.ndarray  # PAIR
     towns: np.ndarray  # TOWN
     centres: np.ndarray  # CENTRE, F
@@ -207,50 +278,79 @@ class State(NamedTuple):
     demand_free: np.ndarray
     suppliers: np.ndarray  # i8, living exchanges of each demand stream
     calendar: np.ndarray  # i4, first pair due in each month
-    moving: np.ndarray  # i4, pairs identified, negotiating or active, in visiting order
+    cases: np.ndarray  # CASE, in no order; room for every pair, of which memory holds what was ever used
+    moving: np.ndarray  # i4, cases identified, negotiating or active, in visiting order
     found: np.ndarray  # i4, pairs found this month
-    cases: np.ndarray  # (F, places) i4, pairs carried, oldest first
+    carried: np.ndarray  # (F, places) i4, cases carried, oldest first
+    queue: np.ndarray  # (F, participants) ENTRY, heaps: who may be registered
+    ranking: np.ndarray  # ENTRY, a heap: cases that a facilitator may take
+    parent: np.ndarray  # i4, by participant: scratch of observe_network
     stages: np.ndarray  # i8, pairs in each stage
     live_of_route: np.ndarray  # i8
     live_here: np.ndarray  # (T, by-products) i8, living exchanges with a party in the municipality
     members_of_sector: np.ndarray  # i8, participants present
     members_of_size: np.ndarray  # i8
     adopters_of_sector: np.ndarray  # i8
+    adopting: np.ndarray  # share of each sector's participants, for this month's learning
     adopters_of_size: np.ndarray  # i8
     market: np.ndarray  # prices.MARKET, K
     unit_value: np.ndarray  # (K, discount classes)
     deal: np.ndarray  # DEAL of supplier and receiver
     prospect: np.ndarray  # rules.PROSPECT of supplier and receiver
 
+    def moving_cases(self) -> np.ndarray:
+        """The cases in visiting order, with those lost in the last month done; a copy."""
+        return self.cases[self.moving[: self.tally[0]["moving"]]]
+
     def copy(self) -> State:
-        """An independent copy: the branching point of two arms."""
-        return State(*(array.copy() for array in self))
+        """An independent copy, the branching point of two arms: of tables with room to spare, what is used."""
+        tally = self.tally[0]
+        used = {"cases": tally["cases"], "moving": tally["moving"], "found": tally["found"], "queue": 0, "ranking": 0}
+        copied = {name: _front(array, int(used[name])) for name, array in self._asdict().items() if name in used}
+        state = State(*(copied[name] if name in copied else array.copy() for name, array in self._asdict().items()))
+        state.centres["queueing"] = False  # facilitators lay their queues out anew
+        state.persons["queued"] = 0
+        return state
+
+
+def _front(array: np.ndarray, used: int) -> np.ndarray:
+    """A copy of the first `used` records; the others are zero, and take no memory before they are written."""
+    copy = np.zeros(array.shape, array.dtype)  # not zeros_like, which writes them
+    copy[:used] = array[:used]
+    return copy
+
+
+@mechanism
+def is_known(stage):
+    """Do the parties of an opportunity in this stage know of it?"""
+    return stage in (IDENTIFIED, NEGOTIATING, ACTIVE)
 
 
 @mechanism
 def move(e, stage, state):
-    """Put pair `e` into `stage` and keep count."""
+    """Put pair `e`, and its case if it has one, into `stage` and keep count."""
     pair = state.pairs[e]
+    if is_known(pair.stage):
+        state.cases[pair.place].stage = stage
     state.stages[pair.stage] -= 1
     state.stages[stage] += 1
     pair.stage = stage
 
 
 @mechanism
-def count_exchange(e, change, world, state):
-    """Exchange `e` starts (+1) or ends (-1): adopters, quantities bound, examples."""
-    fixed, quantity = world.pairs[e], state.pairs[e].quantity
-    here = world.participants[fixed.supplier].municipality
-    there = world.participants[fixed.receiver].municipality
-    _count_adopter(fixed.supplier, change, world, state)
-    _count_adopter(fixed.receiver, change, world, state)
-    state.supply_free[fixed.supply] -= change * quantity
-    state.demand_free[fixed.demand] -= change * quantity
-    state.suppliers[fixed.demand] += change
-    state.live_of_route[fixed.byproduct] += change
-    state.live_here[here, fixed.byproduct] += change
-    if there != here:
-        state.live_here[there, fixed.byproduct] += change
+def count_exchange(case, change, world, state):
+    """An exchange starts (+1) or ends (-1): adopters, quantities bound, examples."""
+    _count_adopter(case.supplier, change, world, state)
+    _count_adopter(case.receiver, change, world, state)
+    state.supply_free[case.supply] -= change * case.quantity
+    state.demand_free[case.demand] -= change * case.quantity
+    state.suppliers[case.demand] += change
+    state.live_of_route[case.byproduct] += change
+    state.live_here[case.here, case.byproduct] += change
+    state.towns[case.here].changes += 1
+    if not case.neighbours:
+        state.live_here[case.there, case.byproduct] += change
+        state.towns[case.there].changes += 1
 
 
 @mechanism
@@ -264,6 +364,7 @@ def _count_adopter(i, change, world, state):
         state.towns[fixed.municipality].adopters += change
         state.adopters_of_sector[fixed.sector] += change
         state.adopters_of_size[fixed.size] += change
+        state.tally[0].adopting_firms += change * fixed.firm
 
 
 @mechanism
@@ -271,6 +372,9 @@ def count_member(i, change, world, state):
     """Participant `i` is there from now on (+1), or no longer (-1)."""
     fixed = world.participants[i]
     state.persons[i].present = change == 1
+    if fixed.firm:
+        state.stays[i].role = FIRM if change == 1 else FREE_SITE
+        state.tally[0].firms += change
     state.towns[fixed.municipality].members += change
     state.members_of_sector[fixed.sector] += change
     state.members_of_size[fixed.size] += change

@@ -9,18 +9,21 @@ from __future__ import annotations
 from abm import chance
 from abm.chance import exponential, uniform
 from abm.compiled import mechanism
-from abm.discovery import become_latent, unlink
+from abm.discovery import become_latent, leave
 from abm.learning import start_level
 from abm.operation import end
+from abm.registers import join_queues
 from abm.state import (
     ACTIVE,
     DORMANT,
     EXIT,
+    FIRM,
+    FREE_SITE,
     IDENTIFIED,
     LATENT,
     NEGOTIATING,
+    UTILITY,
     count_member,
-    move,
     other,
 )
 
@@ -30,47 +33,45 @@ TURN = 20  # bits kept for the attendances of one occupant of a site
 @mechanism
 def settle(i, t, p, world, state):
     """Participant `i` starts afresh: own knowledge and trust, aware or not, thresholds of its clocks."""
-    person, fixed, rates = state.persons[i], world.participants[i], p.learning
-    town, spread, turn = state.towns[fixed.municipality], p.population.trait_spread, person.turns
-    person.knowledge = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
-    person.social = start_level(rates.social_start, spread, fixed.trait_social)
+    person, learner, fixed, rates = state.persons[i], state.learners[i], world.participants[i], p.learning
+    town, spread, turn = state.towns[fixed.municipality], p.population.trait_spread, state.stays[i].turns
+    learner.municipality, learner.sector = fixed.municipality, fixed.sector
+    learner.knowledge_start = start_level(rates.knowledge_start, spread, fixed.trait_knowledge)
+    learner.social_start = start_level(rates.social_start, spread, fixed.trait_social)
+    person.knowledge, person.social = learner.knowledge_start, learner.social_start
     person.aware = uniform(world.seed, chance.AWARE_AT_START, fixed.key, turn) < rates.aware_start
     person.aware_since, person.agreements, person.refusals = t, 0, 0
-    person.aware_clock = 0.0
-    person.aware_threshold = exponential(world.seed, chance.AWARENESS, fixed.key, turn)
-    person.next_training = town.training + exponential(world.seed, chance.TRAINING, fixed.key, person.trainings)
-    person.next_event = town.event + exponential(world.seed, chance.EVENT, fixed.key, person.events)
+    learner.aware_clock = 0.0
+    learner.aware_threshold = exponential(world.seed, chance.AWARENESS, fixed.key, turn)
+    learner.next_training = town.training + exponential(world.seed, chance.TRAINING, fixed.key, learner.trainings)
+    learner.next_event = town.event + exponential(world.seed, chance.EVENT, fixed.key, learner.events)
 
 
 @mechanism
-def next_turn(i, world, state):
+def next_turn(i, rates, world, state):
     """The clock towards the next closing or entry starts."""
-    person = state.persons[i]
-    person.stay_clock = 0.0
-    person.stay_threshold = exponential(world.seed, chance.STAYS, world.participants[i].key, person.turns)
+    stay = state.stays[i]
+    stay.clock, stay.threshold = 0.0, exponential(world.seed, chance.STAYS, world.participants[i].key, stay.turns)
+    stay.step, stay.seen = rates.exit / 12.0, 0
 
 
 @mechanism
 def leave_pair(e, t, p, world, state):
     """Pair `e` loses a party, whatever its stage."""
-    case, fixed = state.pairs[e], world.pairs[e]
+    pair, fixed = state.pairs[e], world.pairs[e]
     donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
-    if case.stage == ACTIVE:
+    if pair.stage == ACTIVE:
         state.account[0].ended_exit += 1
-        case.cause = EXIT
-        end(e, t, p, world, state)
-    elif case.stage == NEGOTIATING:
+        end(pair.place, EXIT, t, p, world, state)
+    elif pair.stage == NEGOTIATING:
         state.account[0].failed += 1
         donor.talks -= 1
         user.talks -= 1
-    elif case.stage == IDENTIFIED:
+    elif pair.stage == IDENTIFIED:
         state.account[0].forgotten += 1
-    elif case.stage == LATENT and donor.registered and user.registered:
+    elif pair.stage == LATENT and donor.registered and user.registered:
         state.coverage[fixed.coverage].candidates -= 1
-    unlink(e, state.pairs, state.calendar)
-    move(e, DORMANT, state)
-    case.attempt += 1
-    case.support = 0.0
+    leave(e, DORMANT, state)
 
 
 @mechanism
@@ -82,24 +83,26 @@ def close(i, t, p, world, state):
             leave_pair(e, t, p, world, state)
     count_member(i, -1, world, state)
     person.aware, person.registered, person.visited = False, False, 0
-    person.turns += 1
+    state.stays[i].turns += 1
     state.account[0].closed += 1
-    next_turn(i, world, state)
+    next_turn(i, p.turnover, world, state)
 
 
 @mechanism
 def enter(i, t, p, world, state):
     """A new firm at site `i`: its pairs with those that are there can be found from next month on."""
-    person = state.persons[i]
+    learner, stay = state.learners[i], state.stays[i]
     count_member(i, 1, world, state)
-    person.turns += 1
-    person.trainings = person.events = person.turns << TURN  # its luck does not hang on what was here before
+    stay.turns += 1
+    learner.trainings = learner.events = stay.turns << TURN  # its luck does not hang on what was here before
     settle(i, t, p, world, state)
     state.account[0].entered += 1
-    next_turn(i, world, state)
+    if state.persons[i].aware:
+        join_queues(i, world, state)
+    next_turn(i, p.turnover, world, state)
     for e in world.own[world.first[i] : world.first[i + 1]]:
         if state.persons[other(e, i, world)].present:
-            become_latent(e, t, world, state)
+            become_latent(e, t, p, world, state)
 
 
 @mechanism
@@ -120,17 +123,27 @@ def entry_hazard(i, rates, world, state):
 
 
 @mechanism
+def attract(i, rates, world, state):
+    """The step of free site `i` follows its hazard, which only a start or an ending in the municipality can change."""
+    stay = state.stays[i]
+    changes = state.towns[stay.municipality].changes
+    if stay.seen != changes:
+        stay.step, stay.seen = entry_hazard(i, rates, world, state) / 12.0, changes
+
+
+@mechanism
 def step(t, p, world, state):
     """Each firm's clock towards closing, each free site's towards entry; utilities stay."""
-    for i in range(state.persons.size):
-        person = state.persons[i]
-        if not world.participants[i].firm:
+    for i in range(state.stays.size):
+        stay = state.stays[i]
+        if stay.role == UTILITY:
             continue
-        hazard = p.turnover.exit if person.present else entry_hazard(i, p.turnover, world, state)
-        person.stay_clock += hazard / 12.0
-        if person.stay_clock < person.stay_threshold:
+        if stay.role == FREE_SITE:
+            attract(i, p.turnover, world, state)
+        stay.clock += stay.step
+        if stay.clock < stay.threshold:
             continue
-        if person.present:
+        if stay.role == FIRM:
             close(i, t, p, world, state)
         else:
             enter(i, t, p, world, state)

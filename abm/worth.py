@@ -12,17 +12,17 @@ TRUCK = 0.077  # kg CO2e per tonne-km, articulated truck above 33 t (UK DEFRA 20
 
 
 @mechanism
-def net_saving(pair, route):
-    """Emissions avoided per unit, transport taken off, t CO2e."""
-    return (route.emission_saving - TRUCK * route.mass * pair.distance) / 1000.0
+def net_saving(distance, route):
+    """Emissions avoided per unit, transport over `distance` km taken off, t CO2e."""
+    return (route.emission_saving - TRUCK * route.mass * distance) / 1000.0
 
 
 @mechanism
-def unpriced_margin(pair, route, lever):
+def unpriced_margin(case, route, lever):
     """Joint gain per unit that does not move with the raw-material price, SEK: disposal and carbon less costs."""
     disposal = route.gate_fee + route.landfill_share * lever.landfill_tax
-    carbon = lever.carbon_price * net_saving(pair, route)
-    return disposal + carbon - route.processing - route.transport * pair.distance
+    carbon = lever.carbon_price * case.saved
+    return disposal + carbon - route.processing - route.transport * case.distance
 
 
 @mechanism
@@ -32,40 +32,40 @@ def unpaid_carbon(rates, lever):
 
 
 @mechanism
-def premium(pair, lever):
+def premium(case, lever):
     """Price received over the market's: public buyers pay more for what replaces raw material."""
-    return 1.0 + lever.procurement * pair.public
+    return 1.0 + lever.procurement * case.public
 
 
 @mechanism
-def margin(pair, route, price, lever):
+def margin(case, route, price, lever):
     """b: joint gain per unit at raw-material price `price`, SEK."""
-    return premium(pair, lever) * route.substitution * pair.fit * price + unpriced_margin(pair, route, lever)
+    return premium(case, lever) * route.substitution * case.fit * price + unpriced_margin(case, route, lever)
 
 
 @mechanism
-def value_share(case, pair, side, spread):
+def value_share(case, side, spread):
     """Omega: share of the joint gain that goes to the supplier (side 0) or the receiver (side 1)."""
     omega = 0.5
     if case.found != BROKER:  # a broker splits fairly
-        omega += spread * pair.split
+        omega += spread * case.split
     return omega if side == 0 else 1.0 - omega
 
 
 @mechanism
-def trust(pair, donor, user, rates):
+def trust(case, donor, user, rates):
     """Trust between the parties, 0..1: common social capital, and being neighbours."""
     strangers = 1.0 - donor.social * user.social
-    if pair.neighbours:
+    if case.neighbours:
         strangers *= 1.0 - rates.neighbour_trust
     return 1.0 - strangers
 
 
 @mechanism
-def friction(pair, donor, user, rates):
+def friction(case, donor, user, rates):
     """What sector distance adds to, and trust takes off, bargaining and enforcement."""
-    surcharge = rates.cross_surcharge if pair.cross else 0.0
-    return (1.0 + surcharge) * (1.0 - rates.trust_cut * trust(pair, donor, user, rates))
+    surcharge = rates.cross_surcharge if case.cross else 0.0
+    return (1.0 + surcharge) * (1.0 - rates.trust_cut * trust(case, donor, user, rates))
 
 
 @mechanism

@@ -19,14 +19,13 @@ from pyarrow.parquet import ParquetWriter
 from abm.catalogue import catalogue
 from abm.scenario import Scenario, ScenarioError, nearest
 from abm.simulate import Run, Trajectory
-from abm.state import ACTIVE, State
+from abm.state import ACTIVE, CASE
 from experiments.store import whole
 
 PARTICIPANTS, EXCHANGES = PANELS = ("participants", "exchanges")
 FOUND_BY = ("nobody", "self", "broker")  # as the codes of abm/state.py
 CAUSES = ("none", "loss", "process", "exit")
 MONTHLY = ("present", "aware", "knowledge", "social", "registered", "live", "agreements", "talks")
-DATED = ("agreed", "found", "identified_at", "started_at", "ended_at", "cause")
 
 
 def parse_panels(text: str | None, every: int, length: int) -> tuple[str, ...]:
@@ -57,7 +56,7 @@ class Recorder:
     def __init__(self, panels: Sequence[str], every: int = 1) -> None:
         self.panels, self.every = panels, every
         self.kept: list[tuple[int, np.ndarray]] = []  # month, persons
-        self.lives: list[tuple[np.ndarray, np.ndarray]] = []  # number and state of pairs whose exchange is over, or not
+        self.lives = [np.zeros(0, CASE)]  # cases whose exchange is over, in the end those that live
 
     def follow(self, run: Run) -> Trajectory:
         """Do all months of a run that is at month 0, looking on."""
@@ -70,13 +69,10 @@ class Recorder:
             if run.month % self.every == 0:
                 self.kept.append((run.month, state.persons[list(MONTHLY)].copy()))
             done = run.world.spin_up + run.month - 1
-            self._keep(np.flatnonzero(state.pairs["ended_at"] == done), state)
-        self._keep(np.flatnonzero(state.pairs["stage"] == ACTIVE), state)
+            moving = state.moving_cases()  # those lost this month are still among them
+            self.lives.append(moving[moving["ended_at"] == done])
+        self.lives.append(moving[moving["stage"] == ACTIVE])
         return run.trajectory()
-
-    def _keep(self, numbers: np.ndarray, state: State) -> None:
-        if numbers.size:
-            self.lives.append((numbers, state.pairs[list(DATED)][numbers].copy()))
 
     def tables(self, replicate: int, scenario: Scenario, names: Mapping[int, str]) -> dict[str, pd.DataFrame]:
         """The rows of this run in each panel that is asked for."""
@@ -114,26 +110,24 @@ class Recorder:
         )
 
     def _exchanges(self) -> pd.DataFrame:
-        empty = np.zeros(0, self.world.pairs.dtype), np.zeros(0, [(name, "i4") for name in DATED])
-        lives = [(self.world.pairs[numbers], dated) for numbers, dated in self.lives]
-        pair, dated = (np.concatenate(column) for column in zip(*(lives or [empty]), strict=True))
+        case = np.concatenate(self.lives)
         rows, before = catalogue().byproduct_rows, self.world.spin_up - 1
-        route, over = pair["byproduct"], dated["ended_at"] >= 0
+        route, over = case["byproduct"], case["ended_at"] >= 0
         units = sorted({row.unit for row in rows})
-        ended = pd.Series(dated["ended_at"] - before, dtype="Int32").where(over)
+        ended = pd.Series(case["ended_at"] - before, dtype="Int32").where(over)
         frame = pd.DataFrame(
             {
-                "supplier": pair["supplier"],
-                "receiver": pair["receiver"],
+                "supplier": case["supplier"],
+                "receiver": case["receiver"],
                 "byproduct": _category(route, [row.id for row in rows]),
-                "distance": pair["distance"],
-                "quantity": dated["agreed"].astype(float),
+                "distance": case["distance"],
+                "quantity": case["agreed"],
                 "unit": _category(np.array([units.index(row.unit) for row in rows])[route], units),
-                "found_by": _category(dated["found"].astype(int) - 1, FOUND_BY[1:]),
-                "identified": dated["identified_at"] - np.int32(before),
-                "started": dated["started_at"] - np.int32(before),
+                "found_by": _category(case["found"].astype(int) - 1, FOUND_BY[1:]),
+                "identified": case["identified_at"] - np.int32(before),
+                "started": case["started_at"] - np.int32(before),
                 "ended": ended,
-                "cause": _category(np.where(over, dated["cause"].astype(int) - 1, -1), CAUSES[1:]),
+                "cause": _category(np.where(over, case["cause"].astype(int) - 1, -1), CAUSES[1:]),
             }
         )
         return frame.sort_values(["started", "supplier", "receiver", "byproduct"], kind="stable", ignore_index=True)

@@ -50,6 +50,19 @@ def test_ostergotland_has_its_thirteen_municipalities_and_handelo() -> None:
     assert any("Händelöverket" in name for name in norrkoping)
 
 
+def test_sweden_has_all_its_municipalities_and_inhabitants() -> None:
+    """290 municipalities inside Sweden; persons and land are the nation's (SCB: end of 2016, start of 2015)."""
+    region, ostergotland = load_region("sweden"), load_region("ostergotland")
+    assert len({row.name for row in region.municipality}) == 290
+    assert sum(row.population for row in region.municipality) == 9_995_153
+    assert sum(row.land for row in region.municipality) == pytest.approx(407_310.56)
+    assert all(55.3 < row.lat < 69.1 and 10.9 < row.lon < 24.2 for row in region.municipality)
+    assert region.parameters["population.firms"] == 60_000
+    places = {row.name: (row.lat, row.lon, row.population, row.land, row.maturity) for row in region.municipality}
+    for row in ostergotland.municipality:
+        assert places[row.name] == (row.lat, row.lon, row.population, row.land, row.maturity)
+
+
 def test_firm_sizes_follow_the_declared_law(region: Scenario) -> None:
     """Drawn firms with the smallest size of 10: share above 50 and 250 employees as the truncated Pareto law says."""
     p = record(dict(region.values))

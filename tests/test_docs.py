@@ -35,11 +35,13 @@ def test_tables_are_current(name: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_run(command: str, tmp_path: Path) -> None:
-    """Each command of the manual, on the small region and few replicates."""
+    """Each command of the manual, on the small region (a large one: with few firms) and few replicates."""
     words = [word.replace("ostergotland", "tiny") for word in shlex.split(command)[1:]]
     words = [str(ROOT / word) if word.startswith("docs/") else word for word in words]
     if words[0] != "list":
         words += ["--replicates", "4", "--months", "130"]
+    if "sweden" in words:  # all its municipalities, with few firms for speed
+        words += ["--set", "population.firms=300"]
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     code = [sys.executable, "-c", "from kretslopp.cli import main; main()", *words]
     call = subprocess.run(code, capture_output=True, text=True, check=False, cwd=tmp_path)
