@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 
 from abm.scenario import load_scenario
 from abm.simulate import simulate
@@ -17,8 +18,8 @@ from benchmarks.report import markdown, write
 from benchmarks.timing import Effort, say
 
 QUICK = Effort(rounds=2, replicates=12, sizes=(600, 6_000))
-FULL = Effort(rounds=5, replicates=40, sizes=(600, 6_000, 60_000))
-LARGE = Effort(rounds=5, replicates=40, sizes=(600, 6_000, 60_000, 1_000_000))
+FULL = Effort(rounds=7, replicates=32, sizes=(600, 6_000, 60_000))
+LARGE = replace(FULL, sizes=(*FULL.sizes, 1_000_000))
 
 
 def main() -> None:

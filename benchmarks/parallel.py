@@ -115,6 +115,11 @@ def measure(effort: Effort) -> Result:
     ):
         raise ValueError("threads and processes do not give the same results")
     speed_up = {kind: workers.ratio(f"{kind} 1", f"{kind} 2") for kind in (THREADS, PROCESSES, CONTROL)}
+    speed_ups = [
+        [one / two for one, two in zip(workers.seconds[f"{kind} 1"], workers.seconds[f"{kind} 2"], strict=True)]
+        for kind in (THREADS, CONTROL)
+    ]
+    kept = Spread.of([own / possible for own, possible in zip(*speed_ups, strict=True)])
     each = zip(*(singles.seconds[name] for name in ("pair", "single without", "single with")), strict=True)
     saved = Spread.of([both / ((one + other) / 2) for both, one, other in each])
     split = [parts(seed) for seed in seeds]
@@ -155,6 +160,7 @@ def measure(effort: Effort) -> Result:
         ),
         (
             Criterion("two threads at least 1.8 times as fast as one", speed_up[THREADS], at_least=1.8),
+            Criterion("that speed-up at least 0.9 of the empty loop's in the same round", kept, at_least=0.9),
             Criterion("a pair takes at most 1.6 times its mean single arm", saved, at_most=1.6),
             Criterion("building takes at most as long as 5 runs of it", Spread.of(runs), at_most=5.0),
         ),

@@ -11,7 +11,7 @@ import ast
 import inspect
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -27,11 +27,10 @@ import abm.simulate
 from abm.scenario import Scenario
 from abm.simulate import spun_up
 from benchmarks.report import Cell, Result, Table
-from benchmarks.scenarios import FIRMS, synthetic
+from benchmarks.scenarios import FIRMS, MILLION, STAFF, staff_of, synthetic
 from benchmarks.timing import Effort, Spread, say
 
 FEWEST = 20_000  # firms in all replicates of a size together, so that small ones are timed for long enough
-STAFF = 4.0
 
 
 @intrinsic
@@ -124,45 +123,49 @@ def profile(scenario: Scenario, seed: int) -> Profile:
     return Profile(unit * seconds * cycles / cycles.sum(), unit * seconds, unit * plain_seconds, len(run.world.pairs))
 
 
-def _table(firms: int, arms: dict[str, Scenario]) -> Table:
-    """Steps of one size, the dearest first; seeds in turn between the arms."""
-    say(f"  {firms:,} firms")
-    replicates = max(1, FEWEST // firms)
-    found: dict[str, list[Profile]] = {name: [] for name in arms}
-    for seed in range(replicates):
-        for name, arm in arms.items():
-            found[name].append(profile(arm, seed))
+def _profiles(firms: int, fte: float) -> list[Profile]:
+    """Replicates of one size and arm."""
+    scenario = synthetic(firms, {"facilitator.fte": fte})
+    return [profile(scenario, seed) for seed in range(max(1, FEWEST // firms))]
+
+
+def _table(arm: str, found: Mapping[int, list[Profile]]) -> Table:
+    """Steps of one arm by number of firms, the dearest first."""
     names = steps(inspect.getsource(abm.month))
-    middle = {name: np.median([one.by_step for one in profiles], axis=0) for name, profiles in found.items()}
-    order = np.argsort(-np.sum(list(middle.values()), axis=0))
-    rows: list[tuple[Cell, ...]] = [
-        (names[n], *(value for ns in middle.values() for value in (float(ns[n]), float(100.0 * ns[n] / ns.sum()))))
-        for n in order
+    ns = {firms: np.median([one.by_step for one in profiles], axis=0) for firms, profiles in found.items()}
+    shares = {firms: 100.0 * values / values.sum() for firms, values in ns.items()}
+
+    def row(name: str, values: list[Cell], parts: list[Cell]) -> tuple[Cell, ...]:
+        return (name, *values, *parts)
+
+    rows = [
+        row(names[n], [float(one[n]) for one in ns.values()], [float(one[n]) for one in shares.values()])
+        for n in np.argsort(-np.sum(list(shares.values()), axis=0))
     ]
-    rows.append(("all", *(value for ns in middle.values() for value in (float(ns.sum()), 100.0))))
-    cost = {name: Spread.of([one.counted / one.plain for one in profiles]) for name, profiles in found.items()}
-    rows.append(("with counters, of without", *(value for one in cost.values() for value in (one, None))))
-    columns = tuple(column for name in arms for column in (f"ns, {name}", f"%, {name}"))
-    opportunities = np.mean([one.opportunities for one in found[next(iter(arms))]])
-    return Table(f"{firms:,} firms, {opportunities:,.0f} opportunities", ("step", *columns), tuple(rows))
+    rows.append(row("all", [float(one.sum()) for one in ns.values()], [100.0] * len(ns)))
+    costs = [Spread.of([one.counted / one.plain for one in profiles]) for profiles in found.values()]
+    rows.append(row("with counters, of without", list(costs), [None] * len(ns)))
+    columns = (f"{what}, {firms:,} firms" for what in ("ns", "%") for firms in found)
+    return Table(arm, ("step", *columns), tuple(rows))
 
 
 def measure(effort: Effort) -> Result:
     """Each size without a centre, with four persons, and with as many a firm as Östergötland's four."""
     say("  the months with counters compile")
     profile(synthetic(FIRMS), 1)
-    tables = []
-    for firms in (size for size in effort.sizes if size <= 60_000):
-        staff = {"without": 0.0, "4 FTE": STAFF}
-        if firms > FIRMS:
-            staff["FTE by firms"] = STAFF * firms / FIRMS
-        tables.append(_table(firms, {name: synthetic(firms, {"facilitator.fte": fte}) for name, fte in staff.items()}))
+    found: dict[str, dict[int, list[Profile]]] = {arm: {} for arm in STAFF}
+    for firms in (size for size in effort.sizes if size < MILLION):
+        say(f"  {firms:,} firms")
+        for arm, fte in staff_of(firms).items():
+            found[arm][firms] = _profiles(firms, fte)
     return Result(
         "where the time of a month goes",
-        tuple(tables),
+        tuple(_table(arm, sizes) for arm, sizes in found.items()),
         (
             "ns: nanoseconds an opportunity-month, over the 180 months after the spin-up, medians over replicates.",
             "Measured by the processor's cycle counter around the steps of a compiled copy of abm/month.py, so that no "
             "step carries the cost of a call from Python; the last row says what the counters themselves cost.",
+            "A step that costs the same at each size finds what it works on in the cache; one that gets dearer waits "
+            "for memory, or does more for each opportunity.",
         ),
     )

@@ -15,18 +15,15 @@ from unittest.mock import patch
 
 from matplotlib.figure import Figure
 
-from abm.parameters import Value
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import Run, build, simulate, spun_up
 from benchmarks.machine import forget_peak, peak_memory
 from benchmarks.report import Cell, Criterion, Result, Table
-from benchmarks.scenarios import FIRMS, synthetic
+from benchmarks.scenarios import MILLION, STAFF, staff_of, synthetic
 from benchmarks.timing import Effort, Spread, say
 
-MILLION = 1_000_000  # firms: one round, without the spin-up and without the largest centre
 REPEATED = 20_000  # firms up to which a size is run several times in its process, on seeds of its own
 BASE, COMPARED = 600, 60_000
-STAFF = {"no centre": 0.0, "4 FTE": 4.0, "4 FTE per 600 firms": None}
 
 
 @dataclass(frozen=True)
@@ -49,13 +46,9 @@ class Size:
 
 
 def arms(firms: int) -> dict[str, Scenario]:
-    """Without a centre, with the default one, and with one that grows with the firms, as far as it differs."""
-    changes: dict[str, Value] = {"run.spin_up": 0} if firms >= MILLION else {}
-    scenario = synthetic(firms, changes)
-    staff = {name: 4.0 * firms / FIRMS if fte is None else fte for name, fte in STAFF.items()}
-    if firms <= FIRMS or firms >= MILLION:
-        del staff["4 FTE per 600 firms"]
-    return {name: scenario.with_values({"facilitator.fte": fte}) for name, fte in staff.items()}
+    """Without a centre, with the default one, and with one that grows with the firms; a million without spin-up."""
+    scenario = synthetic(firms, {"run.spin_up": 0} if firms >= MILLION else {})
+    return {name: scenario.with_values({"facilitator.fte": fte}) for name, fte in staff_of(firms).items()}
 
 
 @contextmanager

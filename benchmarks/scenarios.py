@@ -14,6 +14,8 @@ from abm.scenario import Scenario, load_scenario
 
 SOURCE = "ostergotland"
 FIRMS = 600  # of one copy of Östergötland: the default of population.firms
+MILLION = 1_000_000  # firms: without the largest centre
+STAFF = ("no centre", "4 FTE", "4 FTE per 600 firms")
 Placed = TypeVar("Placed", Municipality, Plant)
 
 
@@ -65,3 +67,11 @@ def synthetic(firms: int, changes: dict[str, Value] | None = None) -> Scenario:
     """A scenario of so many firms at the density of Östergötland, with as many copies of it as that takes."""
     scenario = load_scenario(SOURCE, {**(changes or {}), "population.firms": firms})
     return replace(scenario, name=f"{firms} firms", region=tiled(max(1, round(firms / FIRMS))))
+
+
+def staff_of(firms: int) -> dict[str, float]:
+    """FTE of the centre in each arm that is run: those that do not differ, or would take hours, are left out."""
+    staff = dict(zip(STAFF, (0.0, 4.0, 4.0 * firms / FIRMS), strict=True))
+    if firms <= FIRMS or firms >= MILLION:
+        del staff[STAFF[2]]
+    return staff
