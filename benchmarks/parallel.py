@@ -15,8 +15,9 @@ import numpy as np
 from abm.chance import mix
 from abm.compiled import kernel
 from abm.scenario import Scenario, load_scenario
-from abm.simulate import build, simulate, simulate_arms, spun_up
+from abm.simulate import simulate, simulate_arms, spun_up
 from benchmarks.report import Criterion, Result, Table
+from benchmarks.scale import spin_up_seconds
 from benchmarks.timing import Effort, Spread, Subject, Times, alternate
 from experiments.effect import without_centre
 from experiments.runner import replicate_seeds, run_all
@@ -38,24 +39,18 @@ def pair(seed: int) -> tuple[float, ...]:
 
 
 def parts(seed: int) -> dict[str, float]:
-    """Seconds of each part of a pair; the spin-up is what `spun_up` takes beyond building."""
+    """Seconds of each part of a pair."""
     without, with_ = arms()
-    clock = [time.perf_counter()]
-
-    def lap() -> float:
-        clock.append(time.perf_counter())
-        return clock[-1] - clock[-2]
-
-    build(without, seed)
-    building = lap()
-    run = spun_up(without, seed, arms())
-    spinning = lap() - building
-    seconds = {"build": building, "spin-up": spinning}
+    start = time.perf_counter()
+    with spin_up_seconds() as spin_up:
+        run = spun_up(without, seed, arms())
+    seconds = {"build": time.perf_counter() - start - spin_up[0], "spin-up": spin_up[0]}
     for name, arm in (("months without centre", without), ("months with centre", with_)):
+        start = time.perf_counter()
         branch = run.branch(arm)
         branch.advance(arm.months)
         branch.trajectory()
-        seconds[name] = lap()
+        seconds[name] = time.perf_counter() - start
     return seconds
 
 
