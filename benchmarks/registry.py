@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import parallel, profile, runners, scale, twin
+from benchmarks import dense, parallel, profile, runners, scale, startup, twin
 from benchmarks.report import Result
 from benchmarks.timing import Effort
 
 BENCHMARKS: dict[str, Callable[[Effort], Result]] = {
     "twin": twin.measure,
+    "dense": dense.measure,
     "runners": runners.measure,
     "parallel": parallel.measure,
     "scale": scale.measure,
     "profile": profile.measure,
+    "startup": startup.measure,
 }

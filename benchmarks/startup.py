@@ -1,9 +1,4 @@
-"""How long `kretslopp effect` takes until its first replicate starts, and is done, on a warm kernel cache.
-
-    python -m benchmarks.startup
-
-`import numba` alone is measured beside it: what is below that no change of this project can reach.
-"""
+"""How long does `kretslopp effect` take until its first replicate starts, and is done, on a warm kernel cache?"""
 
 from __future__ import annotations
 
@@ -13,9 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import median
+
+from benchmarks.report import Criterion, Result, Table
+from benchmarks.timing import Effort, Spread, say
 
 ROOT = Path(__file__).resolve().parent.parent
+STARTS = "the first replicate starts"
 COMMAND = ("effect", "ostergotland", "--replicates", "1", "--json")
 
 # Both print [wall, cpu] in seconds since the process was started, a line each; argv[1] is when that was.
@@ -59,21 +57,23 @@ def _marks(code: str, *arguments: str) -> list[tuple[float, float]]:
     return [tuple(json.loads(line)) for line in call.stdout.splitlines() if line.startswith("[")]
 
 
-def measure(repeats: int) -> dict[str, dict[str, float]]:
-    """Median wall and CPU seconds to the end of `import numba`, the first replicate's start and its end.
-
-    The interpreters run in turn; one run of each comes first, so that kernels and byte code are on disk.
-    """
-    taken: dict[str, list[tuple[float, float]]] = {"import numba": [], "first start": [], "first done": []}
-    for repeat in range(repeats + 1):
-        marks = [*_marks(NUMBA), *_marks(EFFECT, *COMMAND)[:2]]
-        for name, mark in zip(taken, marks, strict=True):
-            taken[name] += [mark] if repeat else []
-    return {
-        name: {"wall": round(median(wall for wall, _ in marks), 3), "cpu": round(median(cpu for _, cpu in marks), 3)}
-        for name, marks in taken.items()
-    }
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]) if sys.argv[1:] else 9), indent=2))
+def measure(effort: Effort) -> Result:
+    """The interpreters run in turn; one run of each comes first, so that kernels and byte code are on disk."""
+    taken: dict[str, list[tuple[float, float]]] = {"import numba": [], STARTS: [], "the first replicate is done": []}
+    for number in range(effort.rounds + 1):
+        say(f"  round {number} of {effort.rounds}")
+        for name, mark in zip(taken, [*_marks(NUMBA), *_marks(EFFECT, *COMMAND)[:2]], strict=True):
+            taken[name] += [mark] if number else []
+    wall, cpu = ({name: Spread.of([mark[n] for mark in marks]) for name, marks in taken.items()} for n in range(2))
+    return Result(
+        "how soon does a command simulate?",
+        (
+            Table(
+                f"`kretslopp {' '.join(COMMAND)}`, kernels on disk, seconds since the process was started",
+                ("", "s", "s of processor time"),
+                tuple((name, wall[name], cpu[name]) for name in taken),
+            ),
+        ),
+        ("`import numba` alone is a process of its own: below it no change of this project can reach.",),
+        (Criterion("a second `kretslopp effect` starts simulating within 2 s", wall[STARTS], at_most=2.0),),
+    )
