@@ -31,10 +31,12 @@ def _both(scenario: Scenario, effort: Effort, repeats: int) -> tuple[Times, int]
             advance(0, len(world.levers), fixed.p, world, state, fixed.rules, rows)
         return rows.indicators
 
-    calls = {"engine": months, "dense scan": dense_months}
-    if not np.array_equal(*(run(call) for call in calls.values())):
+    if not np.array_equal(run(months), run(dense_months)):
         raise ValueError("the dense scan does not give the engine's bits")
-    subjects = {name: Subject(lambda _, call=call: run(call), repeats) for name, call in calls.items()}
+    subjects = {
+        "engine": Subject(lambda _: run(months), repeats),
+        "dense scan": Subject(lambda _: run(dense_months), repeats),
+    }
     return alternate(effort.rounds, subjects), len(world.pairs)
 
 

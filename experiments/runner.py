@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from os import cpu_count
@@ -14,6 +15,9 @@ from abm.chance import mix, name_key
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]  # done, of how many
 REPLICATE = name_key("replicate")
+# Seconds that a thread back from a kernel waits for the interpreter at most. Python's own 5 ms are a fifth of a run: two
+# threads are then 1.7 times as fast as one, with this 1.9 (benchmarks/parallel.py).
+SWITCH = 0.0005
 
 
 def replicate_seeds(seed: int, replicates: int) -> list[int]:
@@ -46,6 +50,8 @@ def run_all(
     picklable. An error or an interrupt cancels what has not started and is raised.
     """
     results: list[Result] = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
     pool = executor or ThreadPoolExecutor(workers or default_workers())
     futures = [pool.submit(function, seed) for seed in seeds[:1]]
     try:
@@ -60,6 +66,7 @@ def run_all(
             future.cancel()
         raise
     finally:
+        sys.setswitchinterval(interval)
         if executor is None:
             pool.shutdown()
     return results
