@@ -33,7 +33,6 @@ from abm.state import (
     DEAL,
     DORMANT,
     ENTRY,
-    FREE_SITE,
     LEARNER,
     NEVER_DUE,
     NONE,
@@ -48,7 +47,7 @@ from abm.state import (
     World,
     count_member,
 )
-from abm.turnover import next_turn, settle
+from abm.turnover import settle, stay_free, stay_until
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,10 +185,14 @@ def start(p, world, state):
         state.persons[i].attention = world.outlook[i].attention
         state.stays[i].municipality = world.participants[i].municipality
         if world.participants[i].potential:
-            state.persons[i].aware, state.stays[i].role = False, FREE_SITE
+            state.persons[i].aware = False
+            stay_free(i, world, state)
+            state.sites[state.tally[0].sites] = i
+            state.tally[0].sites += 1
         else:
             count_member(i, 1, world, state)
-        next_turn(i, p.turnover, world, state)
+            if world.participants[i].firm:
+                stay_until(i, -1, p.turnover, world, state)
     for e in range(state.pairs.size):
         if state.persons[world.pairs[e].supplier].present and state.persons[world.pairs[e].receiver].present:
             become_latent(e, -1, p, world, state)
@@ -214,13 +217,16 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         supply_free=world.supplies["quantity"].copy(),
         demand_free=world.demands["quantity"].copy(),
         suppliers=np.zeros(len(world.demands), np.int64),
-        calendar=np.full(len(world.levers), -1, np.int32),
+        calendar=np.full(len(world.levers), NONE, np.int32),
+        closings=np.full(len(world.levers), NONE, np.int32),
+        sites=np.zeros(people, np.int32),
+        vacated=np.zeros(people, np.int32),
         cases=np.zeros(pairs, CASE),
         moving=np.zeros(pairs, np.int32),
         found=np.zeros(pairs, np.int32),
         carried=np.zeros((centres, room), np.int32),
         queue=np.zeros((centres, people), ENTRY),
-        ranking=np.zeros(pairs, ENTRY),
+        ranking=np.zeros(max(pairs, people), ENTRY),
         parent=np.zeros(people, np.int32),
         stages=np.zeros(len(STAGES), np.int64),
         live_of_route=np.zeros(routes, np.int64),

@@ -60,16 +60,15 @@ LEARNER = np.dtype(
     ],
     align=True,
 )
-UTILITY, FIRM, FREE_SITE = range(3)
 STAY = np.dtype(
     [
-        ("clock", "f8"),  # towards closing of a firm, or towards the entry of one at a free site
+        ("clock", "f8"),  # towards the entry of a firm at a free site
         ("threshold", "f8"),
         ("step", "f8"),  # what a month adds to the clock
         ("turns", "i4"),  # closings and entries so far
         ("municipality", "i4"),
         ("seen", "i4"),  # changes there when the step was last worked out
-        ("role", "u1"),  # UTILITY, FIRM or FREE_SITE
+        ("next", "i4"),  # firm that closes in the same month
     ],
     align=True,
 )
@@ -177,6 +176,8 @@ TALLY = np.dtype(
         ("free", "i8"),  # the first free one of them, or none
         ("firms", "i8"),
         ("adopting_firms", "i8"),
+        ("sites", "i8"),  # free ones
+        ("vacated", "i8"),  # of them those of this month
         ("freight", "f8"),
     ],
     align=True,
@@ -278,12 +279,15 @@ class State(NamedTuple):
     demand_free: np.ndarray
     suppliers: np.ndarray  # i8, living exchanges of each demand stream
     calendar: np.ndarray  # i4, first pair due in each month
+    closings: np.ndarray  # i4, first firm to close in each month
+    sites: np.ndarray  # i4, free sites by number
+    vacated: np.ndarray  # i4, sites of this month's closings by number
     cases: np.ndarray  # CASE, in no order; room for every pair, of which memory holds what was ever used
     moving: np.ndarray  # i4, cases identified, negotiating or active, in visiting order
     found: np.ndarray  # i4, pairs found this month
     carried: np.ndarray  # (F, places) i4, cases carried, oldest first
     queue: np.ndarray  # (F, participants) ENTRY, heaps: who may be registered
-    ranking: np.ndarray  # ENTRY, a heap: cases that a facilitator may take
+    ranking: np.ndarray  # ENTRY, a heap: cases that a facilitator may take, firms that close this month
     parent: np.ndarray  # i4, by participant: scratch of observe_network
     stages: np.ndarray  # i8, pairs in each stage
     live_of_route: np.ndarray  # i8
@@ -372,9 +376,7 @@ def count_member(i, change, world, state):
     """Participant `i` is there from now on (+1), or no longer (-1)."""
     fixed = world.participants[i]
     state.persons[i].present = change == 1
-    if fixed.firm:
-        state.stays[i].role = FIRM if change == 1 else FREE_SITE
-        state.tally[0].firms += change
+    state.tally[0].firms += change * fixed.firm
     state.towns[fixed.municipality].members += change
     state.members_of_sector[fixed.sector] += change
     state.members_of_size[fixed.size] += change

@@ -6,23 +6,24 @@ exchanges that carry what it could take part in attract it. Pairs with an absent
 
 from __future__ import annotations
 
+import math
+
 from abm import chance
 from abm.chance import exponential, uniform
 from abm.compiled import mechanism
 from abm.discovery import become_latent, leave
 from abm.learning import start_level
 from abm.operation import end
+from abm.queues import pop, push
 from abm.registers import join_queues
 from abm.state import (
     ACTIVE,
     DORMANT,
     EXIT,
-    FIRM,
-    FREE_SITE,
     IDENTIFIED,
     LATENT,
     NEGOTIATING,
-    UTILITY,
+    NONE,
     count_member,
     other,
 )
@@ -48,11 +49,29 @@ def settle(i, t, p, world, state):
 
 
 @mechanism
-def next_turn(i, rates, world, state):
-    """The clock towards the next closing or entry starts."""
+def next_turn(i, world, state):
+    """The threshold of the next closing or entry."""
     stay = state.stays[i]
-    stay.clock, stay.threshold = 0.0, exponential(world.seed, chance.STAYS, world.participants[i].key, stay.turns)
-    stay.step, stay.seen = rates.exit / 12.0, 0
+    stay.threshold = exponential(world.seed, chance.STAYS, world.participants[i].key, stay.turns)
+
+
+@mechanism
+def stay_until(i, t, rates, world, state):
+    """Firm `i`, there since month `t`, closes when its clock, whose hazard is constant, reaches its threshold."""
+    next_turn(i, world, state)
+    stay, monthly = state.stays[i], rates.exit / 12.0
+    if monthly > 0.0 and stay.threshold / monthly < state.closings.size - t:
+        month = t + max(1, math.ceil(stay.threshold / monthly))
+        if month < state.closings.size:
+            stay.next, state.closings[month] = state.closings[month], i
+
+
+@mechanism
+def stay_free(i, world, state):
+    """Site `i` is free: its clock towards an entry starts."""
+    next_turn(i, world, state)
+    stay = state.stays[i]
+    stay.clock, stay.seen = 0.0, 0
 
 
 @mechanism
@@ -85,7 +104,9 @@ def close(i, t, p, world, state):
     person.aware, person.registered, person.visited = False, False, 0
     state.stays[i].turns += 1
     state.account[0].closed += 1
-    next_turn(i, p.turnover, world, state)
+    stay_free(i, world, state)
+    state.vacated[state.tally[0].vacated] = i
+    state.tally[0].vacated += 1
 
 
 @mechanism
@@ -99,7 +120,7 @@ def enter(i, t, p, world, state):
     state.account[0].entered += 1
     if state.persons[i].aware:
         join_queues(i, world, state)
-    next_turn(i, p.turnover, world, state)
+    stay_until(i, t, p.turnover, world, state)
     for e in world.own[world.first[i] : world.first[i + 1]]:
         if state.persons[other(e, i, world)].present:
             become_latent(e, t, p, world, state)
@@ -132,18 +153,55 @@ def attract(i, rates, world, state):
 
 
 @mechanism
+def closing_now(t, state):
+    """Put the firms whose time is over in month `t` into a heap, the lowest number first; returns how many."""
+    waiting, i = 0, state.closings[t]
+    while i != NONE:
+        waiting = push(state.ranking, waiting, 0.0, i)
+        i = state.stays[i].next
+    return waiting
+
+
+@mechanism
+def close_below(i, waiting, t, p, world, state):
+    """Close those of the `waiting` firms with a number below `i`; returns how many are left."""
+    while waiting > 0 and state.ranking[0].who < i:
+        waiting = pop(state.ranking, waiting)
+        close(state.ranking[waiting].who, t, p, world, state)
+    return waiting
+
+
+@mechanism
+def offer_vacated(state):
+    """This month's vacated sites join the free ones, by number."""
+    tally = state.tally[0]
+    last, write = tally.sites - 1, tally.sites + tally.vacated - 1
+    for n in range(tally.vacated - 1, -1, -1):
+        while last >= 0 and state.sites[last] > state.vacated[n]:
+            state.sites[write] = state.sites[last]
+            last -= 1
+            write -= 1
+        state.sites[write] = state.vacated[n]
+        write -= 1
+    tally.sites += tally.vacated
+    tally.vacated = 0
+
+
+@mechanism
 def step(t, p, world, state):
-    """Each firm's clock towards closing, each free site's towards entry; utilities stay."""
-    for i in range(state.stays.size):
+    """Firms whose time is over close, and the clock of each free site runs towards entry, by number; utilities stay."""
+    waiting, kept = closing_now(t, state), 0
+    for n in range(state.tally[0].sites):
+        i = state.sites[n]
+        waiting = close_below(i, waiting, t, p, world, state)
         stay = state.stays[i]
-        if stay.role == UTILITY:
-            continue
-        if stay.role == FREE_SITE:
-            attract(i, p.turnover, world, state)
+        attract(i, p.turnover, world, state)
         stay.clock += stay.step
-        if stay.clock < stay.threshold:
-            continue
-        if stay.role == FIRM:
-            close(i, t, p, world, state)
-        else:
+        if stay.clock >= stay.threshold:
             enter(i, t, p, world, state)
+        else:
+            state.sites[kept] = i
+            kept += 1
+    state.tally[0].sites = kept
+    close_below(state.stays.size, waiting, t, p, world, state)
+    offer_vacated(state)
