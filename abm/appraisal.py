@@ -11,7 +11,7 @@ from typing import Any
 
 from abm import chance
 from abm.chance import exponential
-from abm.compiled import mechanism
+from abm.compiled import event, mechanism
 from abm.discovery import rest
 from abm.learning import start_level
 from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, adopters_around, move
@@ -115,7 +115,7 @@ def free_quantity(case, p, world, state):
     return quantity if quantity >= least else 0.0
 
 
-@mechanism
+@event
 def agree(c, quantity, talking, p, world, state, rules):
     """Do both parties want exchange `c` at today's prices? Leaves their prospects and deals in the state.
 
@@ -145,7 +145,7 @@ def pay(i, amount, world, state):
         state.account[0].transaction_utilities += amount - subsidy
 
 
-@mechanism
+@event
 def start_talks(case, world, state):
     """Both parties sink their search and half of their bargaining cost, and bargain."""
     move(case.pair, NEGOTIATING, state)

@@ -7,7 +7,7 @@ from typing import Any
 from abm import chance
 from abm.appraisal import agree, free_quantity, pay
 from abm.chance import exponential
-from abm.compiled import mechanism
+from abm.compiled import event, mechanism
 from abm.discovery import rest
 from abm.state import ACTIVE, NEGOTIATING, count_exchange, move
 
@@ -29,7 +29,7 @@ def means_of(case, state):
     return 0.5 * (donor.maturity + user.maturity), 0.5 * (donor.relief + user.relief)
 
 
-@mechanism
+@event
 def conclude(case, quantity, t, world, state):
     """The exchange starts: the rest of the cost is paid, quantities are bound."""
     account = state.account[0]

@@ -13,7 +13,7 @@ import math
 from abm import chance
 from abm.cases import drop_lost, open_case, take_in_found
 from abm.chance import exponential
-from abm.compiled import mechanism
+from abm.compiled import event, mechanism
 from abm.opportunities import pair_key
 from abm.registers import join_queues
 from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, RESTING, SELF, is_known, move
@@ -96,7 +96,7 @@ def key_of(e, world):
     return pair_key(donor, user, world.routes[pair.byproduct])
 
 
-@mechanism
+@event
 def start_screening(e, t, p, world, state):
     """Latent pair `e` has two registered parties: its broker clock starts."""
     pair, clocks = world.pairs[e], state.pairs[e]
@@ -108,7 +108,7 @@ def start_screening(e, t, p, world, state):
     reschedule(e, t, world, state)
 
 
-@mechanism
+@event
 def become_latent(e, t, p, world, state):
     """Pair `e`, which is not known, can be found from now on; its clocks start anew."""
     clocks, pair = state.pairs[e], world.pairs[e]
@@ -123,7 +123,7 @@ def become_latent(e, t, p, world, state):
         reschedule(e, t, world, state)
 
 
-@mechanism
+@event
 def become_aware(i, t, done, world, state):
     """From month `t` on participant `i` searches; its latent pairs, clocks as after `done`, may be found earlier."""
     state.persons[i].aware, state.persons[i].aware_since = True, t
@@ -133,7 +133,7 @@ def become_aware(i, t, done, world, state):
             reschedule(e, done, world, state)
 
 
-@mechanism
+@event
 def leave(e, stage, state):
     """Pair `e` goes out of the calendar, or is lost as a case, into `stage`; another attempt starts."""
     pair = state.pairs[e]
@@ -147,7 +147,7 @@ def leave(e, stage, state):
     pair.attempt += 1
 
 
-@mechanism
+@event
 def rest(c, t, p, state):
     """Case `c` is lost (forgotten, failed or ended) and cannot be found for a while."""
     e = state.cases[c].pair
@@ -155,7 +155,7 @@ def rest(c, t, p, state):
     put_due(e, t + p.discovery.cool_down, state.pairs, state.calendar)
 
 
-@mechanism
+@event
 def identify(e, found, t, p, world, state):
     """Latent pair `e` is found."""
     fixed = world.pairs[e]

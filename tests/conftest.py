@@ -6,11 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from abm.parameters import Value
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import Trajectory, simulate
 from experiments.runner import replicate_seeds, run_all
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def test_what_is_not_a_kernel_is_typed(file: Path) -> None:
         if isinstance(node, ast.FunctionDef):
             decorators = {one.id for one in node.decorator_list if isinstance(one, ast.Name)}
             arguments = [one for one in node.args.args + node.args.kwonlyargs if one.arg not in ("self", "cls")]
-            if not decorators & {"kernel", "mechanism"}:
+            if not decorators & {"kernel", "mechanism", "event"}:
                 assert node.returns is not None, node.name
                 assert all(one.annotation is not None for one in arguments), node.name
 
