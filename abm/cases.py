@@ -70,17 +70,16 @@ def drop_lost(state):
 
 
 @kernel
-def take_in_found(state):
+def take_in_found(tally, found, moving, cases, pairs):
     """Pairs found this month come into the list of moving cases, in visiting order."""
-    tally = state.tally[0]
-    new = np.sort(state.found[: tally.found])
+    new = np.sort(found[: tally.found])
     last, write = tally.moving - 1, tally.moving + new.size - 1
     for n in range(new.size - 1, -1, -1):
-        while last >= 0 and state.cases[state.moving[last]].pair > new[n]:
-            state.moving[write] = state.moving[last]
+        while last >= 0 and cases[moving[last]].pair > new[n]:
+            moving[write] = moving[last]
             last -= 1
             write -= 1
-        state.moving[write] = state.pairs[new[n]].place
+        moving[write] = pairs[new[n]].place
         write -= 1
     tally.moving += new.size
     tally.found = 0

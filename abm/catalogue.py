@@ -163,7 +163,7 @@ BYPRODUCT_NUMBERS = (
     "examples",
 )
 BYPRODUCT = np.dtype(
-    [(name, "f8") for name in BYPRODUCT_NUMBERS] + [("key", "u8"), ("commodity", "i4"), ("kind", "i4")], align=True
+    [(name, "f8") for name in BYPRODUCT_NUMBERS] + [("key", "u8"), ("commodity", "u4"), ("kind", "u4")], align=True
 )
 KINDS = ("material", "energy", "water", "sharing")
 MATERIAL, ENERGY, WATER, SHARING = range(len(KINDS))

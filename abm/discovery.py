@@ -213,4 +213,5 @@ def step(t, p, world, state):
             look_at(e, t, p, world, state)
         e = following
     tell_parties(t, world, state)
-    take_in_found(state)
+    if state.tally[0].found > 0:
+        take_in_found(state.tally[0], state.found, state.moving, state.cases, state.pairs)

@@ -6,7 +6,7 @@ import math
 
 from abm import chance
 from abm.chance import exponential
-from abm.compiled import mechanism
+from abm.compiled import event, mechanism
 from abm.discovery import become_aware
 
 
@@ -34,60 +34,46 @@ def monthly(rates):
 
 
 @mechanism
-def awareness_hazard(town, near, like, rates):
+def awareness_hazard(town, like, spontaneous, municipal, peers):
     """Hazard of becoming aware, 1/yr: by itself, by the municipality's outreach, by adopters around.
 
-    `near` and `like` are the shares of adopters in the own municipality and sector.
+    `town.adopting` and `like` are the shares of adopters in the own municipality and sector.
     """
-    outreach = rates.aware_municipal * town.maturity
-    return rates.aware_spontaneous + outreach + rates.aware_peers * 0.5 * (near + like)
+    return spontaneous + municipal * town.maturity + peers * 0.5 * (town.adopting + like)
 
 
 @mechanism
-def grow_aware(i, trainings, events, rates, state):
-    """Advance the awareness clock of participant `i` by a month; has it passed its threshold?
+def grow_aware(learner, hazard, trainings, events, rates):
+    """Advance the awareness clock of a participant by a month; has it passed its threshold?
 
     An attendance that makes aware with chance q adds -ln(1 - q): the same chance, on the same threshold.
     """
-    learner = state.learners[i]
-    town, like = state.towns[learner.municipality], state.adopting[learner.sector]
-    hazard = awareness_hazard(town, town.adopting, like, rates) + state.lever[0].campaign
-    learner.aware_clock += hazard / 12.0
+    clock = learner.aware_clock + hazard / 12.0
     if trainings > 0:
-        learner.aware_clock -= trainings * math.log(1.0 - rates.aware_training)
+        clock -= trainings * math.log(1.0 - rates.aware_training)
     if events > 0:
-        learner.aware_clock -= events * math.log(1.0 - rates.aware_event)
-    return learner.aware_clock >= learner.aware_threshold
+        clock -= events * math.log(1.0 - rates.aware_event)
+    learner.aware_clock = clock
+    return clock >= learner.aware_threshold
 
 
-@mechanism
-def trainings_now(i, world, state):
-    """Trainings attended this month: the centre's integral has passed so many of the own thresholds."""
-    learner = state.learners[i]
-    before, so_far = learner.trainings, state.towns[learner.municipality].training
-    while so_far >= learner.next_training:
+@event
+def attend(i, world, state):
+    """Trainings and events attended this month: the centre's integrals have passed so many of the own thresholds."""
+    learner, key = state.learners[i], world.participants[i].key
+    town, trainings, events = state.towns[learner.municipality], learner.trainings, learner.events
+    while town.training >= learner.next_training:
         learner.trainings += 1
-        key = world.participants[i].key
         learner.next_training += exponential(world.seed, chance.TRAINING, key, learner.trainings)
-    return learner.trainings - before
-
-
-@mechanism
-def events_now(i, world, state):
-    """Meeting-place events attended this month, likewise."""
-    learner = state.learners[i]
-    before, so_far = learner.events, state.towns[learner.municipality].event
-    while so_far >= learner.next_event:
+    while town.event >= learner.next_event:
         learner.events += 1
-        key = world.participants[i].key
         learner.next_event += exponential(world.seed, chance.EVENT, key, learner.events)
-    return learner.events - before
+    return learner.trainings - trainings, learner.events - events
 
 
 @mechanism
-def gains(live, trainings, events, month, rates):
-    """Shares of missing knowledge and social capital won this month; `month` is what `monthly` says."""
-    knowledge, social = month[:2] if live > 0 else (0.0, 0.0)
+def gains(knowledge, social, trainings, events, rates):
+    """Shares of missing knowledge and social capital won in a month that would win these without attendance."""
     if trainings + events > 0:
         missed = (1.0 - rates.knowledge_training) ** trainings * (1.0 - rates.knowledge_event) ** events
         knowledge = 1.0 - missed * (1.0 - knowledge)
@@ -106,19 +92,29 @@ def peers(state):
 
 @mechanism
 def step(t, p, world, state):
-    """Awareness, knowledge, social capital and the search done so far of every participant."""
-    rates, marketplace, month = p.discovery, state.lever[0].marketplace, monthly(p.learning)
-    finds, social_gain = rates.finds, rates.social_gain
+    """Awareness, knowledge, social capital and the search done so far of every participant.
+
+    Rates are read before the loop: in it, the compiler could not know that no record written to holds them.
+    """
+    rates, finds, social_gain = p.learning, p.discovery.finds, p.discovery.social_gain
+    spontaneous, municipal, around = rates.aware_spontaneous, rates.aware_municipal, rates.aware_peers
+    campaign, marketplace = state.lever[0].campaign, state.lever[0].marketplace
+    knowledge_live, social_live, knowledge_decay, social_decay = monthly(rates)
     peers(state)
     for i in range(state.persons.size):
         person, learner = state.persons[i], state.learners[i]
         if not person.present:
             continue
-        trainings, events = trainings_now(i, world, state), events_now(i, world, state)
-        if not person.aware and grow_aware(i, trainings, events, p.learning, state):
-            become_aware(i, t, t - 1, world, state)
-        knowledge, social = gains(person.live, trainings, events, month, p.learning)
-        person.knowledge = drift(person.knowledge, learner.knowledge_start, knowledge, month[2])
-        person.social = drift(person.social, learner.social_start, social, month[3])
+        town, trainings, events = state.towns[learner.municipality], 0, 0
+        if town.training >= learner.next_training or town.event >= learner.next_event:
+            trainings, events = attend(i, world, state)
+        if not person.aware:
+            hazard = awareness_hazard(town, state.adopting[learner.sector], spontaneous, municipal, around) + campaign
+            if grow_aware(learner, hazard, trainings, events, rates):
+                become_aware(i, t, t - 1, world, state)
+        alone = (knowledge_live, social_live) if person.live > 0 else (0.0, 0.0)
+        knowledge, social = gains(alone[0], alone[1], trainings, events, rates)
+        person.knowledge = drift(person.knowledge, learner.knowledge_start, knowledge, knowledge_decay)
+        person.social = drift(person.social, learner.social_start, social, social_decay)
         if person.aware:
             person.search += (finds * (1.0 + social_gain * person.social) + marketplace) / 12.0

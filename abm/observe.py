@@ -132,7 +132,7 @@ def share(part, whole):
 
 @mechanism
 def observe_people(state, row):
-    """Adoption, awareness, knowledge and social capital of those that are there."""
+    """Adoption, awareness, knowledge and social capital of those that are there; returns how many adopt."""
     people, adopters, aware, registered, knowledge, social = 0, 0, 0, 0, 0.0, 0.0
     for s in range(state.members_of_size.size):
         people += state.members_of_size[s]
@@ -152,45 +152,41 @@ def observe_people(state, row):
         share(social, people),
     )
     row.firms, row.registered = tally.firms, registered
-
-
-@mechanism
-def observe_quantity(quantity, route, row):
-    """Quantity of one live exchange, by its kind."""
-    if route.kind == ENERGY:
-        row.heat += quantity
-    elif route.kind == WATER:
-        row.water += quantity
-    elif route.kind == SHARING:
-        row.shared += 1.0
-    else:
-        row.tonnes += quantity
-        row.virgin_avoided += route.substitution * quantity
-        row.moved_up += route.disposed * quantity
+    return adopters
 
 
 @mechanism
 def observe_exchanges(p, world, state, row):
-    """Flows of live exchanges: quantities, raw material, carbon, money."""
-    row.tonnes, row.heat, row.water, row.shared = 0.0, 0.0, 0.0, 0.0
-    row.virgin_avoided, row.moved_up = 0.0, 0.0
-    row.imports_avoided, row.carbon_rate, row.saving_rate, row.cross_sector = 0.0, 0.0, 0.0, 0.0
-    row.caseload = 0.0
+    """Flows of live exchanges: quantities by kind, raw material, carbon, money."""
+    tonnes = heat = water = shared = virgin = moved = imported = carbon = saving = cross = caseload = 0.0
     for c in state.moving[: state.tally[0].moving]:
         case = state.cases[c]
-        row.caseload += case.support
+        caseload += case.support
         if case.stage != ACTIVE:
             continue
-        route, market = world.routes[case.byproduct], state.market[world.routes[case.byproduct].commodity]
-        observe_quantity(case.quantity, route, row)
-        row.imports_avoided += route.imported * route.substitution * case.quantity * market.price / MILLION
-        row.carbon_rate += case.saved * case.quantity
+        route, quantity = world.routes[case.byproduct], case.quantity
+        market = state.market[route.commodity]
+        if route.kind == ENERGY:
+            heat += quantity
+        elif route.kind == WATER:
+            water += quantity
+        elif route.kind == SHARING:
+            shared += 1.0
+        else:
+            tonnes += quantity
+            virgin += route.substitution * quantity
+            moved += route.disposed * quantity
+        imported += route.imported * route.substitution * quantity * market.price / MILLION
+        carbon += case.saved * quantity
         donor, user = state.persons[case.supplier], state.persons[case.receiver]
         watching = 2.0 * enforcement(friction(case, donor, user, p.transaction), p.transaction)
         gain = margin(case, route, market.price + market.top_up, state.lever[0])
-        row.saving_rate += (gain * case.quantity - watching) / MILLION
-        row.cross_sector += case.cross
-    row.cross_sector = share(row.cross_sector, state.stages[ACTIVE])
+        saving += (gain * quantity - watching) / MILLION
+        cross += case.cross
+    row.tonnes, row.heat, row.water, row.shared = tonnes, heat, water, shared
+    row.virgin_avoided, row.moved_up, row.imports_avoided = virgin, moved, imported
+    row.carbon_rate, row.saving_rate, row.caseload = carbon, saving, caseload
+    row.cross_sector = share(cross, state.stages[ACTIVE])
 
 
 @mechanism
@@ -202,27 +198,23 @@ def _root(parent, i):
 
 
 @kernel
-def observe_network(state, row):
-    """Median distance, connected groups and mean degree of live exchanges."""
-    parent, distance = state.parent, np.zeros(state.stages[ACTIVE])
-    moving = state.moving[: state.tally[0].moving]
-    live, adopters, joined = 0, 0, 0
+def observe_network(moving, cases, parent, adopters, row):
+    """Median distance, connected groups and mean degree of live exchanges; `parent` is room to work in."""
+    distance, live, joined = np.zeros(moving.size), 0, 0
     for c in moving:
-        case = state.cases[c]
+        case = cases[c]
         if case.stage == ACTIVE:
             distance[live] = case.distance
             live += 1
             parent[case.supplier], parent[case.receiver] = case.supplier, case.receiver
     for c in moving:
-        case = state.cases[c]
+        case = cases[c]
         if case.stage == ACTIVE:
             donor, user = _root(parent, case.supplier), _root(parent, case.receiver)
             if donor != user:
                 parent[donor] = user
                 joined += 1
-    for s in range(state.adopters_of_size.size):
-        adopters += state.adopters_of_size[s]
-    row.distance = np.median(distance) if live > 0 else 0.0
+    row.distance = np.median(distance[:live]) if live > 0 else 0.0
     row.components, row.degree = adopters - joined, share(2.0 * live, adopters)
 
 
@@ -277,20 +269,21 @@ def observe_region(world, state, row):
     row.relief, row.price_index = relief / state.towns.size, index / state.market.size
 
 
-@kernel
-def observe_groups(world, state, groups):
+@mechanism
+def observe_groups(state, groups):
     """Adoption by size class, municipal maturity, municipality and sector, in the order of `group_names`."""
     sizes, towns = state.adopters_of_size.size, state.towns.size
-    by_maturity, members = np.zeros(3), np.zeros(3)
     for s in range(sizes):
         groups[s] = share(state.adopters_of_size[s], state.members_of_size[s])
+    for maturity in range(ACTIVE_MUNICIPALITY + 1):
+        adopters, members = 0, 0
+        for m in range(towns):
+            if state.towns[m].maturity == maturity:
+                adopters += state.towns[m].adopters
+                members += state.towns[m].members
+        groups[sizes + maturity] = share(adopters, members)
     for m in range(towns):
-        town = state.towns[m]
-        by_maturity[town.maturity] += town.adopters
-        members[town.maturity] += town.members
-        groups[sizes + 3 + m] = share(town.adopters, town.members)
-    for g in range(3):
-        groups[sizes + g] = share(by_maturity[g], members[g])
+        groups[sizes + 3 + m] = share(state.towns[m].adopters, state.towns[m].members)
     for s in range(state.adopters_of_sector.size):
         groups[sizes + 3 + towns + s] = share(state.adopters_of_sector[s], state.members_of_sector[s])
 
@@ -302,10 +295,10 @@ def step(t, p, world, state, rows):
     if month < 0:
         return
     row = rows.indicators[month]
-    observe_people(state, row)
+    adopters = observe_people(state, row)
     observe_exchanges(p, world, state, row)
-    observe_network(state, row)
+    observe_network(state.moving[: state.tally[0].moving], state.cases, state.parent, adopters, row)
     observe_account(state, row)
     observe_public(state, row)
     observe_region(world, state, row)
-    observe_groups(world, state, rows.groups[month])
+    observe_groups(state, rows.groups[month])

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from abm.compiled import event, mechanism
 from abm.discovery import rest
-from abm.state import ACTIVE, LOSS, PROCESS, count_exchange
+from abm.state import ACTIVE, EXIT, LOSS, PROCESS, count_exchange
 from abm.worth import enforcement, friction, margin, premium, trust, value_share
+
+
+@mechanism
+def credit(town, saving, carbon):
+    """A party's part of this month, by its municipality."""
+    town.saving += saving
+    town.carbon += carbon
 
 
 @mechanism
@@ -16,21 +23,18 @@ def operate(case, p, world, state):
     watching = enforcement(friction(case, donor, user, p.transaction), p.transaction)
     market, lever = state.market[route.commodity], state.lever[0]
     yearly = case.quantity * margin(case, route, market.price + market.top_up, lever)
-    losing = False
-    for side in range(2):
-        own = value_share(case, side, p.worth.split_spread) * yearly - watching
-        town = state.towns[case.here if side == 0 else case.there]
-        town.saving += own
-        town.carbon += 0.5 * case.saved * case.quantity
-        account.saving += own / 12.0
-        losing = losing or own < 0.0
+    supplier = value_share(case, 0, p.worth.split_spread) * yearly - watching
+    receiver = value_share(case, 1, p.worth.split_spread) * yearly - watching
+    credit(state.towns[case.here], supplier, 0.5 * case.saved * case.quantity)
+    credit(state.towns[case.there], receiver, 0.5 * case.saved * case.quantity)
+    account.saving = account.saving + supplier / 12.0 + receiver / 12.0
     account.enforcement += 2.0 * watching / 12.0
     account.carbon += case.saved * case.quantity / 12.0
     replaced = route.substitution * case.fit * case.quantity
     account.price_floor += replaced * market.top_up / 12.0
     account.procurement += replaced * (premium(case, lever) - 1.0) * (market.price + market.top_up) / 12.0
     state.tally[0].freight += (route.emission_saving / 1000.0 - case.saved) * case.quantity
-    return losing
+    return supplier < 0.0 or receiver < 0.0
 
 
 @mechanism
@@ -42,7 +46,10 @@ def end_hazard(case, donor, user, p):
 @event
 def end(c, cause, t, p, world, state):
     """Exchange `c` ends: quantities are free again, and both parties lose some social capital."""
-    case = state.cases[c]
+    case, account = state.cases[c], state.account[0]
+    account.ended_loss += cause == LOSS
+    account.ended_process += cause == PROCESS
+    account.ended_exit += cause == EXIT
     count_exchange(case, -1, world, state)
     for i in (case.supplier, case.receiver):
         state.persons[i].social *= 1.0 - p.learning.social_loss
@@ -58,10 +65,8 @@ def carry_on(c, t, p, world, state):
     donor, user = state.persons[case.supplier], state.persons[case.receiver]
     case.clock += end_hazard(case, donor, user, p) / 12.0
     if case.losing >= p.operation.patience:
-        state.account[0].ended_loss += 1
         end(c, LOSS, t, p, world, state)
     elif case.clock >= case.threshold:
-        state.account[0].ended_process += 1
         end(c, PROCESS, t, p, world, state)
 
 

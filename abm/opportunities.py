@@ -30,10 +30,10 @@ LANDFILL_TAX_TODAY = float(BY_NAME["worth.landfill_tax"].default)
 OPPORTUNITY = np.dtype(
     [
         ("distance", "f8"),  # km by road
-        ("supplier", "i4"),
-        ("receiver", "i4"),
-        ("supply", "i4"),
-        ("demand", "i4"),
+        ("supplier", "u4"),
+        ("receiver", "u4"),
+        ("supply", "u4"),
+        ("demand", "u4"),
         ("weight", "f4"),  # in its parties' search; single precision does no harm (tests/test_opportunities.py)
         ("coverage", "u2"),
         ("byproduct", "u1"),
@@ -57,8 +57,8 @@ CANDIDATE = np.dtype(
         ("carbon", "f8"),
         ("weight", "f8"),
         ("rank", "f8"),
-        ("supply", "i4"),
-        ("demand", "i4"),
+        ("supply", "u4"),
+        ("demand", "u4"),
         ("cross", "?"),
     ],
     align=True,
@@ -194,7 +194,7 @@ def _arrange(order, candidates, population, half_weight):
         first[pair.supplier + 1] += 1
         first[pair.receiver + 1] += 1
     first[:] = np.cumsum(first)
-    own, filled = np.zeros(2 * order.size, np.int32), first.copy()
+    own, filled = np.zeros(2 * order.size, np.uint32), first.copy()
     outlook = np.zeros(participants.size, OUTLOOK)
     for side in range(2):
         for e in range(order.size):

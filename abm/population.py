@@ -30,10 +30,10 @@ DISCOUNT_CLASSES = 3  # of firms: low, middle, high; municipal utilities are cla
 PARTICIPANT = np.dtype(
     [
         ("key", "u8"),
-        ("municipality", "i4"),
-        ("sector", "i4"),
+        ("municipality", "u4"),
+        ("sector", "u4"),
         ("nace2", "i4"),
-        ("size", "i4"),
+        ("size", "u4"),
         ("discount_class", "i4"),
         ("rule", "i4"),  # place in the scenario's rules (ruleset.py)
         ("firm", "?"),
@@ -51,7 +51,7 @@ PARTICIPANT = np.dtype(
     ],
     align=True,
 )
-STREAM = np.dtype([("quantity", "f8"), ("owner", "i4"), ("byproduct", "i4")], align=True)
+STREAM = np.dtype([("quantity", "f8"), ("owner", "u4"), ("byproduct", "u4")], align=True)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ import numpy as np
 
 from abm.compiled import mechanism
 
+# Numbers of entities that are never missing are unsigned: Numba then need not ask of each index whether it counts from
+# the end.
+
 # Stages of an opportunity
 LATENT, IDENTIFIED, NEGOTIATING, ACTIVE, RESTING, DORMANT = range(6)
 STAGES = ("latent", "identified", "negotiating", "active", "resting", "dormant")  # dormant: a party is not there
@@ -55,8 +58,8 @@ LEARNER = np.dtype(
         ("social_start", "f8"),
         ("trainings", "i4"),
         ("events", "i4"),
-        ("municipality", "i4"),
-        ("sector", "i4"),
+        ("municipality", "u4"),
+        ("sector", "u4"),
     ],
     align=True,
 )
@@ -66,7 +69,7 @@ STAY = np.dtype(
         ("threshold", "f8"),
         ("step", "f8"),  # what a month adds to the clock
         ("turns", "i4"),  # closings and entries so far
-        ("municipality", "i4"),
+        ("municipality", "u4"),
         ("seen", "i4"),  # changes there when the step was last worked out
         ("next", "i4"),  # firm that closes in the same month
     ],
@@ -93,9 +96,9 @@ CASE = np.dtype(
         ("support", "f8"),
         ("look", "i4"),
         ("losing", "i4"),
-        ("supplier", "i4"),
-        ("receiver", "i4"),
-        ("byproduct", "i4"),
+        ("supplier", "u4"),
+        ("receiver", "u4"),
+        ("byproduct", "u4"),
         ("pair", "i4"),  # number of the opportunity; of a free record, the next free one
         ("carriers", "u4"),  # facilitators that carry it, one bit each
         ("stage", "u1"),  # as the pair's
@@ -108,14 +111,14 @@ CASE = np.dtype(
         ("saved", "f8"),  # emissions avoided per unit, t CO2e
         ("public", "f8"),  # share of what the receiver makes of it that public buyers take
         ("distance", "f8"),
-        ("here", "i4"),  # municipality of the supplier
-        ("there", "i4"),
-        ("supply", "i4"),
-        ("demand", "i4"),
+        ("here", "u4"),  # municipality of the supplier
+        ("there", "u4"),
+        ("supply", "u4"),
+        ("demand", "u4"),
         ("key", "u8"),
         ("carbon", "f8"),  # emissions that the whole flow would avoid, t CO2e/yr
         ("agreed", "f8"),
-        ("coverage", "i4"),
+        ("coverage", "u4"),
         ("attempt", "i4"),
         ("refused", "i4"),
         ("identified_at", "i4"),
@@ -241,7 +244,7 @@ class World(NamedTuple):
     pairs: np.ndarray  # opportunities.OPPORTUNITY
     outlook: np.ndarray  # opportunities.OUTLOOK, one per participant
     first: np.ndarray  # i8, own[first[i]:first[i + 1]] are the pairs of participant i
-    own: np.ndarray  # i4
+    own: np.ndarray  # u4
     routes: np.ndarray  # catalogue.BYPRODUCT
     public: np.ndarray  # share of its sales to public buyers, by sector
     price_process: np.ndarray  # prices.PROCESS
@@ -280,15 +283,15 @@ class State(NamedTuple):
     suppliers: np.ndarray  # i8, living exchanges of each demand stream
     calendar: np.ndarray  # i4, first pair due in each month
     closings: np.ndarray  # i4, first firm to close in each month
-    sites: np.ndarray  # i4, free sites by number
-    vacated: np.ndarray  # i4, sites of this month's closings by number
+    sites: np.ndarray  # u4, free sites by number
+    vacated: np.ndarray  # u4, sites of this month's closings by number
     cases: np.ndarray  # CASE, in no order; room for every pair, of which memory holds what was ever used
-    moving: np.ndarray  # i4, cases identified, negotiating or active, in visiting order
-    found: np.ndarray  # i4, pairs found this month
-    carried: np.ndarray  # (F, places) i4, cases carried, oldest first
+    moving: np.ndarray  # u4, cases identified, negotiating or active, in visiting order
+    found: np.ndarray  # u4, pairs found this month
+    carried: np.ndarray  # (F, places) u4, cases carried, oldest first
     queue: np.ndarray  # (F, participants) ENTRY, heaps: who may be registered
     ranking: np.ndarray  # ENTRY, a heap: cases that a facilitator may take, firms that close this month
-    parent: np.ndarray  # i4, by participant: scratch of observe_network
+    parent: np.ndarray  # u4, by participant: scratch of observe_network
     stages: np.ndarray  # i8, pairs in each stage
     live_of_route: np.ndarray  # i8
     live_here: np.ndarray  # (T, by-products) i8, living exchanges with a party in the municipality

@@ -80,7 +80,6 @@ def leave_pair(e, t, p, world, state):
     pair, fixed = state.pairs[e], world.pairs[e]
     donor, user = state.persons[fixed.supplier], state.persons[fixed.receiver]
     if pair.stage == ACTIVE:
-        state.account[0].ended_exit += 1
         end(pair.place, EXIT, t, p, world, state)
     elif pair.stage == NEGOTIATING:
         state.account[0].failed += 1
@@ -130,9 +129,9 @@ def enter(i, t, p, world, state):
 def offers(i, world, state):
     """Living exchanges in the municipality that carry what site `i` could take part in."""
     site, total = world.participants[i], 0
-    for r in range(world.routes.size):
-        if (site.routes >> r) & 1:
-            total += state.live_here[site.municipality, r]
+    here = state.live_here[site.municipality]
+    for r in range(here.size):
+        total += here[r] * ((site.routes >> r) & 1)
     return total
 
 

@@ -117,8 +117,8 @@ class Recorder:
         ended = pd.Series(case["ended_at"] - before, dtype="Int32").where(over)
         frame = pd.DataFrame(
             {
-                "supplier": case["supplier"],
-                "receiver": case["receiver"],
+                "supplier": case["supplier"].astype(np.int32),
+                "receiver": case["receiver"].astype(np.int32),
                 "byproduct": _category(route, [row.id for row in rows]),
                 "distance": case["distance"],
                 "quantity": case["agreed"],

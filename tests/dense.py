@@ -39,7 +39,8 @@ def discover(t, p, world, state):
             if found != NOBODY:
                 discovery.identify(e, found, t, p, world, state)
     discovery.tell_parties(t, world, state)
-    take_in_found(state)
+    if state.tally[0].found > 0:
+        take_in_found(state.tally[0], state.found, state.moving, state.cases, state.pairs)
 
 
 @kernel
