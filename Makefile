@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format docs baseline published clean
+.PHONY: demo test check format docs baseline published bench clean
 
 demo: .venv/ready
 	$(BIN)/kretslopp study ostergotland
@@ -28,6 +28,9 @@ baseline: .venv/ready-dev  ## accept today's digits (say in CHANGELOG.md that re
 
 published: .venv/ready  ## remake the kept reference results
 	$(BIN)/kretslopp study ostergotland --replicates 400 --out results/published/ostergotland > results/published/ostergotland.txt
+
+bench: .venv/ready-dev  ## measure speed and memory anew (about 10 minutes, idle machine): benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kretslopp needs Python 3.11 or later; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'

@@ -1,0 +1,17 @@
+"""All benchmarks by name, in the order in which they run: a benchmark is a function and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks import parallel, profile, runners, scale, twin
+from benchmarks.report import Result
+from benchmarks.timing import Effort
+
+BENCHMARKS: dict[str, Callable[[Effort], Result]] = {
+    "twin": twin.measure,
+    "runners": runners.measure,
+    "parallel": parallel.measure,
+    "scale": scale.measure,
+    "profile": profile.measure,
+}
