@@ -158,7 +158,7 @@ def duel(step: Any, in_c: Any, copy: Any) -> Callable[..., None]:
     def both(cycles, first, state, target, addresses, t, *given):  # type: ignore[no-untyped-def]
         for turn in range(cycles.shape[0]):
             for n in range(2):
-                who = (first + turn + n) % 2
+                who = (first + n) % 2
                 copy(state, target)
                 start = cycles_now()
                 if who == 0:
