@@ -39,6 +39,7 @@ from abm.state import State, World
 
 SOURCE = Path(__file__).parent / "c"
 COMPILER = "gcc"
+COPY = "copy_state"
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
 MODULES: tuple[ModuleType, ...] = (
     abm.state,
@@ -176,7 +177,7 @@ def _constants() -> Iterator[str]:
 
 def _copy(state: State) -> Iterator[str]:
     """A function that copies of a state what is used of it."""
-    yield "void copy_state(const State *from, const State *to) {"
+    yield f"void {COPY}(const State *from, const State *to) {{"
     for name, array in state._asdict().items():
         if name in SCRATCH:
             continue

@@ -45,6 +45,7 @@ def cycles_now(context):  # type: ignore[no-untyped-def]
 
 
 def function_of(tree: ast.Module, name: str) -> ast.FunctionDef:
+    """The function of that name."""
     return next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import parallel, profile, runners, scale, twin
+from benchmarks import mechanisms, parallel, profile, runners, scale, twin
 from benchmarks.report import Result
 from benchmarks.timing import Effort
 
@@ -14,4 +14,5 @@ BENCHMARKS: dict[str, Callable[[Effort], Result]] = {
     "parallel": parallel.measure,
     "scale": scale.measure,
     "profile": profile.measure,
+    "mechanisms": mechanisms.measure,
 }
