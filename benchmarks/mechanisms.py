@@ -42,7 +42,7 @@ ARMS = {STAFF[0]: 0.0, STAFF[1]: 4.0}
 MOST_RATIO, LEAST_SHARE = 1.2, 60.0  # % of the month
 TOLERANCE = 1e-9
 TURNS = 2
-FEWEST = 7_000  # firms in all replicates of a size together
+FEWEST, LEAST, MANY = 18_000, 2, 7  # firms in all replicates of a size together; least and most replicates
 MOST = 1_000_000  # firms in all months timed of a replicate together
 
 
@@ -156,6 +156,7 @@ def duel(library: ctypes.CDLL, name: str) -> Callable[..., None]:
     step, in_c = _step(name), native.function(library, name, len(arguments()[name]))
     copy = native.function(library, native.COPY, 2)
     njit: Any = numba.njit  # the option is not in Numba's published signature
+    now: Any = cycles_now
 
     @njit(nogil=True, error_model="numpy", _nrt=False)
     def both(cycles, first, state, target, addresses, t, *given):  # type: ignore[no-untyped-def]
@@ -163,12 +164,12 @@ def duel(library: ctypes.CDLL, name: str) -> Callable[..., None]:
             for n in range(2):
                 who = (first + n) % 2
                 copy(state, target)
-                start = cycles_now()
+                start = now()
                 if who == 0:
                     step(t, *given)
                 else:
                     in_c(t, *addresses)
-                cycles[turn, who] = cycles_now() - start
+                cycles[turn, who] = now() - start
 
     compiled: Callable[..., None] = both
     return compiled
@@ -205,11 +206,11 @@ def compare(firms: int, fte: float) -> Found:
     order, every = steps(inspect.getsource(abm.month)), max(1, firms * scenario.months // MOST)
     cycles: list[dict[str, np.ndarray]] = []
     parts: list[dict[str, float]] = []
-    for seed in range(max(1, FEWEST // firms)):
+    for seed in range(min(max(FEWEST // firms, LEAST), MANY)):
         cycles.append(timed(scenario, seed, every))
         by_step = profile(scenario, seed).by_step
         parts.append({name: float(100.0 * by_step[order.index(name)] / by_step.sum()) for name in NAMES})
-        cycles[-1][TOGETHER], parts[-1][TOGETHER] = sum(cycles[-1].values()), sum(parts[-1].values())
+        cycles[-1][TOGETHER], parts[-1][TOGETHER] = sum(cycles[-1].values(), np.zeros(2)), sum(parts[-1].values())
     return Found(
         {name: Spread.of([float(one[name][0] / one[name][1]) for one in cycles]) for name in (*NAMES, TOGETHER)},
         {name: Spread.of([one[name] for one in parts]) for name in (*NAMES, TOGETHER)},

@@ -40,7 +40,7 @@ from abm.state import State, World
 SOURCE = Path(__file__).parent / "c"
 COMPILER = "gcc"
 COPY = "copy_state"
-FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
+FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
 MODULES: tuple[ModuleType, ...] = (
     abm.state,
     abm.population,
