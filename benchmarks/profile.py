@@ -44,7 +44,8 @@ def cycles_now(context):  # type: ignore[no-untyped-def]
     return numba.types.int64(), code
 
 
-def _function(tree: ast.Module, name: str) -> ast.FunctionDef:
+def function_of(tree: ast.Module, name: str) -> ast.FunctionDef:
+    """The function of that name."""
     return next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
@@ -54,22 +55,22 @@ def _step_name(line: ast.stmt) -> str:
     return text.partition(".step(")[0]
 
 
-def _body(function: ast.FunctionDef) -> list[ast.stmt]:
+def body(function: ast.FunctionDef) -> list[ast.stmt]:
     """Its lines, except for the docstring."""
     return function.body[1:] if ast.get_docstring(function) is not None else function.body
 
 
 def steps(source: str) -> list[str]:
     """Names of the steps of a month, in order."""
-    return [_step_name(line) for line in _body(_function(ast.parse(source), "month"))]
+    return [_step_name(line) for line in body(function_of(ast.parse(source), "month"))]
 
 
 def instrumented(source: str) -> str:
     """The source of `month` and `months` with a further argument `cycles`, where each step adds up its own."""
     tree = ast.parse(source)
-    month, months = _function(tree, "month"), _function(tree, "months")
+    month, months = function_of(tree, "month"), function_of(tree, "months")
     lines = []
-    for number, line in enumerate(_body(month)):
+    for number, line in enumerate(body(month)):
         before, after = ast.parse(f"_start = cycles_now()\ncycles[{number}] += cycles_now() - _start").body
         lines += [before, line, after]
     month.body = lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import dense, parallel, profile, runners, scale, startup, twin
+from benchmarks import dense, mechanisms, parallel, profile, runners, scale, startup, twin
 from benchmarks.report import Result
 from benchmarks.timing import Effort
 
@@ -15,5 +15,6 @@ BENCHMARKS: dict[str, Callable[[Effort], Result]] = {
     "parallel": parallel.measure,
     "scale": scale.measure,
     "profile": profile.measure,
+    "mechanisms": mechanisms.measure,
     "startup": startup.measure,
 }

@@ -11,6 +11,7 @@ import pytest
 import abm.month
 from abm.scenario import Scenario
 from abm.simulate import build
+from benchmarks import mechanisms, native
 from benchmarks.profile import instrumented, profile, steps
 from benchmarks.report import Criterion, Result, Table, as_json, markdown, text
 from benchmarks.scenarios import synthetic
@@ -83,3 +84,20 @@ def test_report_says_what_is_kept_and_what_not() -> None:
     assert "| one | fast | 2 (1.5 to 120) | kept |" in page
     assert "| one | small | 2 (1.5 to 120) | **not kept** |" in page
     assert as_json({}, results)["benchmarks"]["one"]["criteria"][1]["is_met"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not native.available(), reason=f"no {native.COMPILER} here")
+def test_mechanisms_in_c_are_the_engines(tiny: Scenario) -> None:
+    eventful = mechanisms.check(tiny, 1)  # raises ValueError if not
+    assert all(months > 0 for name, months in eventful.items() if name != "observe")
+    assert eventful["observe"] == 0
+
+
+def test_what_differs_is_named() -> None:
+    one = {"persons": np.zeros(2, [("search", "f8"), ("live", "i4")]), "calendar": np.zeros(2, np.int32)}
+    other = {name: array.copy() for name, array in one.items()}
+    other["persons"]["search"][1] = 1e-12
+    assert list(mechanisms.unequal(one, other)) == []
+    other["persons"]["search"][1], other["calendar"][0] = 1e-6, 1
+    assert list(mechanisms.unequal(one, other)) == ["persons.search", "calendar"]
