@@ -200,7 +200,7 @@ def _root(parent, i):
 @kernel
 def observe_network(moving, cases, parent, adopters, row):
     """Median distance, connected groups and mean degree of live exchanges; `parent` is room to work in."""
-    distance, live, joined = np.zeros(moving.size), 0, 0
+    distance, live, joined = np.empty(moving.size), 0, 0
     for c in moving:
         case = cases[c]
         if case.stage == ACTIVE:

@@ -16,10 +16,9 @@ def credit(town, saving, carbon):
 
 
 @mechanism
-def operate(case, p, world, state):
+def operate(case, donor, user, p, world, state):
     """One month of an exchange: book saving and carbon; is a party losing?"""
     account, route = state.account[0], world.routes[case.byproduct]
-    donor, user = state.persons[case.supplier], state.persons[case.receiver]
     watching = enforcement(friction(case, donor, user, p.transaction), p.transaction)
     market, lever = state.market[route.commodity], state.lever[0]
     yearly = case.quantity * margin(case, route, market.price + market.top_up, lever)
@@ -61,9 +60,10 @@ def end(c, cause, t, p, world, state):
 def carry_on(c, t, p, world, state):
     """A month of exchange `c`; it ends when a party has lost for too long, or a process changes."""
     case = state.cases[c]
-    case.losing = case.losing + 1 if operate(case, p, world, state) else 0
     donor, user = state.persons[case.supplier], state.persons[case.receiver]
-    case.clock += end_hazard(case, donor, user, p) / 12.0
+    hazard = end_hazard(case, donor, user, p)
+    case.losing = case.losing + 1 if operate(case, donor, user, p, world, state) else 0
+    case.clock += hazard / 12.0
     if case.losing >= p.operation.patience:
         end(c, LOSS, t, p, world, state)
     elif case.clock >= case.threshold:
