@@ -29,7 +29,7 @@ baseline: .venv/ready-dev  ## accept today's digits (say in CHANGELOG.md that re
 published: .venv/ready  ## remake the kept reference results
 	$(BIN)/kretslopp study ostergotland --replicates 400 --out results/published/ostergotland > results/published/ostergotland.txt
 
-bench: .venv/ready-dev  ## measure speed and memory anew (about 10 minutes, idle machine): benchmarks/RESULTS.md
+bench: .venv/ready-dev  ## measure speed and memory anew (a quarter of an hour, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
 .venv/ready: pyproject.toml constraints.txt

@@ -1,8 +1,10 @@
 """How the model's functions are compiled.
 
-`kernel` and `mechanism` are Numba's `njit` with the project's settings: cached on disk, without the interpreter's lock
-(so replicates run on threads), division by zero as in numpy. Numba decides whether a cached function is still valid by
-looking at the file of that function alone; a month calls mechanisms in other files, so here the stamp covers every
+`kernel`, `mechanism` and `event` are Numba's `njit` with the project's settings: cached on disk, without the
+interpreter's lock (so replicates run on threads), division by zero as in numpy. `mechanism` is for what is asked of
+every entity every month, `event` for what seldom happens to one, `kernel` for what makes arrays.
+
+Numba decides whether a cached function is still valid by looking at the file of that function alone; a month calls mechanisms in other files, so here the stamp covers every
 source file of the model: change one, and all that was compiled from the old one is compiled anew.
 """
 
@@ -51,9 +53,9 @@ def kernel(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]
 def mechanism(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """A kernel that makes no array of its own, as all that runs every month.
 
-    Numba then counts no references: passing the forty arrays of world and state to a small function otherwise costs
-    forty atomic increments, measured at six times the whole month. Making an array in it does not compile. It is always
-    compiled into its caller, since handing over the forty arrays takes about 0.1 us.
+    Numba then counts no references: passing the arrays of world and state to a small function otherwise costs an atomic
+    increment each, measured at six times the whole month. Making an array in it does not compile. It is always compiled
+    into its caller, since handing over all those arrays takes about 0.1 us.
     """
     return _compile(function, allocates=False, inline=True)
 

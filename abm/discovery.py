@@ -16,7 +16,7 @@ from abm.chance import exponential
 from abm.compiled import event, mechanism
 from abm.opportunities import pair_key
 from abm.registers import join_queues
-from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, RESTING, SELF, is_known, move
+from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, NONE, RESTING, SELF, is_known, move
 
 SAFETY = 1.0 - 1e-9  # a bound must not be late by a rounding error
 
@@ -52,11 +52,11 @@ def unlink(e, pairs, calendar):
     pair = pairs[e]
     if pair.place == NEVER_DUE:
         return
-    if pair.previous >= 0:
+    if pair.previous != NONE:
         pairs[pair.previous].next = pair.next
     else:
         calendar[pair.place] = pair.next
-    if pair.next >= 0:
+    if pair.next != NONE:
         pairs[pair.next].previous = pair.previous
     pair.place = NEVER_DUE
 
@@ -68,8 +68,8 @@ def put_due(e, month, pairs, calendar):
     pair.place = NEVER_DUE
     if month >= calendar.size:
         return
-    pair.place, pair.previous, pair.next = month, -1, calendar[month]
-    if pair.next >= 0:
+    pair.place, pair.previous, pair.next = month, NONE, calendar[month]
+    if pair.next != NONE:
         pairs[pair.next].previous = e
     calendar[month] = e
 
@@ -138,7 +138,7 @@ def leave(e, stage, state):
     """Pair `e` goes out of the calendar, or is lost as a case, into `stage`; another attempt starts."""
     pair = state.pairs[e]
     known, place = is_known(pair.stage), pair.place
-    move(e, stage, state)
+    move(e, stage, state)  # while `place` still says which case
     if known:
         state.cases[place].support = 0.0
         pair.place = NEVER_DUE
@@ -166,7 +166,7 @@ def identify(e, found, t, p, world, state):
     case = state.cases[c]
     case.found = found
     case.threshold = exponential(world.seed, chance.FORGOTTEN, case.key, case.attempt)
-    move(e, IDENTIFIED, state)
+    move(e, IDENTIFIED, state)  # it had no case before
     state.pairs[e].place, case.stage = c, IDENTIFIED
     state.found[state.tally[0].found] = e
     state.tally[0].found += 1
@@ -205,7 +205,7 @@ def step(t, p, world, state):
     """Look at the pairs that are due in month `t`; the others cannot be found yet."""
     drop_lost(state)
     e = state.calendar[t]
-    while e >= 0:
+    while e != NONE:
         following = state.pairs[e].next
         if state.pairs[e].stage == RESTING:
             become_latent(e, t, p, world, state)

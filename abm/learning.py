@@ -28,7 +28,10 @@ def drift(level, start, gain, decay):
 
 @mechanism
 def monthly(rates):
-    """What a month without attendance is worth: gains of who has a live exchange, and decays."""
+    """What a month without attendance is worth: gains of who has a live exchange, and decays.
+
+    One less what is missed, as `gains` has it: the digits are the same whether somebody attends or not.
+    """
     knowledge, social = 1.0 - (1.0 - rates.knowledge_own / 12.0), 1.0 - (1.0 - rates.social_own / 12.0)
     return knowledge, social, rates.knowledge_decay / 12.0, rates.social_decay / 12.0
 
@@ -82,7 +85,7 @@ def gains(knowledge, social, trainings, events, rates):
 
 
 @mechanism
-def peers(state):
+def count_adopting(state):
     """Shares of adopters in each municipality and sector, which are many participants' surroundings."""
     for m in range(state.towns.size):
         state.towns[m].adopting = state.towns[m].adopters / max(state.towns[m].members, 1)
@@ -100,7 +103,7 @@ def step(t, p, world, state):
     spontaneous, municipal, around = rates.aware_spontaneous, rates.aware_municipal, rates.aware_peers
     campaign, marketplace = state.lever[0].campaign, state.lever[0].marketplace
     knowledge_live, social_live, knowledge_decay, social_decay = monthly(rates)
-    peers(state)
+    count_adopting(state)
     for i in range(state.persons.size):
         person, learner = state.persons[i], state.learners[i]
         if not person.present:
@@ -112,8 +115,8 @@ def step(t, p, world, state):
             hazard = awareness_hazard(town, state.adopting[learner.sector], spontaneous, municipal, around) + campaign
             if grow_aware(learner, hazard, trainings, events, rates):
                 become_aware(i, t, t - 1, world, state)
-        alone = (knowledge_live, social_live) if person.live > 0 else (0.0, 0.0)
-        knowledge, social = gains(alone[0], alone[1], trainings, events, rates)
+        knowledge, social = (knowledge_live, social_live) if person.live > 0 else (0.0, 0.0)
+        knowledge, social = gains(knowledge, social, trainings, events, rates)
         person.knowledge = drift(person.knowledge, learner.knowledge_start, knowledge, knowledge_decay)
         person.social = drift(person.social, learner.social_start, social, social_decay)
         if person.aware:

@@ -1,6 +1,6 @@
 """One month, as an ordered list.
 
-Steps 3 to 7 all act on last month's exchanges; steps 8 to 10 visit pairs one after the other, since capacity is scarce,
+Steps 3 to 7 all act on last month's exchanges; steps 8 to 10 visit cases one after the other, since capacity is scarce,
 in an order drawn once per replicate.
 """
 

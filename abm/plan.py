@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -19,14 +19,12 @@ from abm.ruleset import Slots, slots
 from abm.scenario import Scenario
 from abm.staffing import Facilitation, facilitation
 
-KEPT = 256  # scenarios whose plans are kept at a time
-
 
 @dataclass(frozen=True)
 class Plan:
     """Parameters, rules, levers and facilitators of a scenario as kernels take them; read-only.
 
-    Shapes as in state.World. `places`: most cases that one facilitator can carry at a time, and one more;
+    Shapes as in state.World. `most_carried`: cases that one facilitator can carry at a time, and one more;
     `fastest_search`: most that one month can add to a participant's search.
     """
 
@@ -41,7 +39,7 @@ class Plan:
     residents: np.ndarray
     maturity: np.ndarray
     columns: tuple[str, ...]
-    places: int
+    most_carried: int
     fastest_search: float
 
     def rows(self, months: int) -> Rows:
@@ -49,9 +47,17 @@ class Plan:
         return empty_rows(months, len(self.columns) - len(INDICATORS))
 
 
-@lru_cache(maxsize=KEPT)
+_PLANS: WeakKeyDictionary[Scenario, Plan] = WeakKeyDictionary()
+
+
 def plan(scenario: Scenario) -> Plan:
-    """The plan of a scenario; the same object for the same scenario."""
+    """The plan of a scenario; the same object as long as the scenario is there."""
+    if scenario not in _PLANS:
+        _PLANS[scenario] = _work_out(scenario)
+    return _PLANS[scenario]
+
+
+def _work_out(scenario: Scenario) -> Plan:
     p, towns = record(dict(scenario.values)), scenario.region.municipality
     who, levers, rates = facilitation(scenario), lever_paths(scenario), discount_rates(p)
     horizon = float(p["worth"]["horizon"])
@@ -67,12 +73,12 @@ def plan(scenario: Scenario) -> Plan:
         residents=np.array([town.population for town in towns]),
         maturity=np.array([town.maturity for town in towns], np.int32),
         columns=(*(indicator.name for indicator in INDICATORS), *group_names(scenario.region, catalogue())),
-        places=_places(who, p["facilitator"]),
+        most_carried=_most_carried(who, p["facilitator"]),
         fastest_search=_fastest_search(levers, p["discovery"]),
     )
 
 
-def _places(who: Facilitation, rates: Any) -> int:
+def _most_carried(who: Facilitation, rates: Any) -> int:
     supported = (1.0 + rates["support_gain"]) ** who.supports.sum(axis=0)
     work = who.staff.max(axis=0) * who.centres["leadership"] * supported
     return math.ceil(work.max() * rates["cases"]) + 1

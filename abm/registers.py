@@ -22,7 +22,10 @@ def knows_of(f, key, event, occasion, p, world):
 
 @mechanism
 def interest(f, i, world, state):
-    """Rank of participant `i` in the eyes of facilitator `f`; 0: nothing to exchange."""
+    """Rank of participant `i` in the eyes of facilitator `f`; 0: nothing to exchange.
+
+    While somebody queues it may only fall: what has become too high is mended when it comes up, too low is never seen.
+    """
     seen = world.potential[f, i]
     if world.centres[f].strategy == FIRST_COME and seen > 0.0:
         return 1.0 / (2.0 + state.persons[i].aware_since)

@@ -32,7 +32,7 @@ from abm.parameters import BY_NAME, FUNCTIONS, Value, path_problem, read_path
 from abm.ruleset import anchored_mix, anchored_rule, read_rule_files
 from abm.ruleset import problems as mix_problems
 
-MOST_FACILITATORS = 32  # one bit each in a participant's and a pair's record
+MOST_FACILITATORS = 32  # one bit each in a participant's and a case's record
 MONTHS = 180  # default length of a run after the spin-up: 15 years
 MOST_MONTHS = 1200
 FILE_KEYS = ("region", "name", "months", "firms", "parameters", "facilitator")

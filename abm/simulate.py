@@ -224,7 +224,7 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         cases=np.zeros(pairs, CASE),
         moving=np.zeros(pairs, np.uint32),
         found=np.zeros(pairs, np.uint32),
-        carried=np.zeros((centres, room), np.uint32),
+        carried=np.zeros((centres, min(room, pairs + 1)), np.uint32),
         queue=np.zeros((centres, people), ENTRY),
         ranking=np.zeros(max(pairs, people), ENTRY),
         parent=np.zeros(people, np.uint32),
@@ -293,7 +293,8 @@ class Run:
     def branch(self, arm: Scenario) -> Run:
         """A run of `arm` from this state on, with parameters, facilitators, levers and rows of its own."""
         fixed = plan(arm)
-        if fixed.places > self.state.carried.shape[1] or fixed.fastest_search > self.world.fastest_search:
+        room = min(fixed.most_carried, len(self.state.pairs) + 1)
+        if room > self.state.carried.shape[1] or fixed.fastest_search > self.world.fastest_search:
             raise ValueError("an arm with more staff or search than the spin-up was told of: give it to spun_up")
         return Run(
             arm, self.seed, self.names, under(self.world, arm), self.state.copy(), fixed.rows(arm.months), self.month
@@ -311,7 +312,7 @@ def spun_up(scenario: Scenario, seed: int, arms: Sequence[Scenario] = ()) -> Run
     world, names = build(scenario, seed)
     plans = [plan(arm) for arm in (scenario, *arms)]
     world = world._replace(fastest_search=max(one.fastest_search for one in plans))
-    state = initial_state(plans[0].p, world, max(one.places for one in plans))
+    state = initial_state(plans[0].p, world, max(one.most_carried for one in plans))
     run = Run(scenario, seed, names, world, state, plans[0].rows(scenario.months), -world.spin_up)
     run.advance(world.spin_up)
     state.account[:] = np.zeros(1, ACCOUNT)

@@ -3,7 +3,7 @@
 `World` is fixed for a replicate, `State` is what months change; both are tuples of numpy arrays, so a branch is a copy
 and a kernel takes them whole. One record per entity rather than one array per field: measured with Numba 0.68, a
 month of ten mechanisms then costs 0.01 us to call instead of 5 us, and compiles in a seventh of the time, since a
-hundred array headers need not be passed; and what a rule touches of a pair lies in one or two cache lines.
+array headers by the hundred need not be passed; and what a rule touches of a pair lies in one or two cache lines.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ NOBODY, SELF, BROKER = range(3)
 # What ended its last exchange
 NO_CAUSE, LOSS, PROCESS, EXIT = range(4)
 NEVER_DUE = -1
+NONE = -1  # end of a list of pairs, free cases or firms
 PASSIVE, EXPLORING, ACTIVE_MUNICIPALITY = range(3)
 
 # What a search, an appraisal or an exchange asks of a party: one cache line
@@ -185,7 +186,6 @@ TALLY = np.dtype(
     ],
     align=True,
 )
-NONE = -1
 # Sums since month 0: finds and endings in counts, money in SEK, carbon in t CO2e
 ACCOUNT = np.dtype(
     [

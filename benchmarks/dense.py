@@ -27,7 +27,7 @@ def _both(scenario: Scenario, effort: Effort, repeats: int) -> tuple[Times, int]
 
     def run(advance: Callable[..., None]) -> np.ndarray:
         for _ in range(repeats):
-            state, rows = initial_state(fixed.p, world, fixed.places), fixed.rows(scenario.months)
+            state, rows = initial_state(fixed.p, world, fixed.most_carried), fixed.rows(scenario.months)
             advance(0, len(world.levers), fixed.p, world, state, fixed.rules, rows)
         return rows.indicators
 

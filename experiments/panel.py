@@ -14,6 +14,7 @@ from threading import Lock
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.lib.recfunctions import repack_fields
 from pyarrow.parquet import ParquetWriter
 
 from abm.catalogue import catalogue
@@ -66,11 +67,13 @@ class Recorder:
             return run.trajectory()
         while run.month < run.scenario.months:
             run.advance(1)
-            if run.month % self.every == 0:
-                self.kept.append((run.month, state.persons[list(MONTHLY)].copy()))
+            if PARTICIPANTS in self.panels and run.month % self.every == 0:
+                self.kept.append((run.month, repack_fields(state.persons[list(MONTHLY)])))
             done = run.world.spin_up + run.month - 1
-            moving = state.moving_cases()  # those lost this month are still among them
-            self.lives.append(moving[moving["ended_at"] == done])
+            if EXCHANGES in self.panels:
+                moving = state.moving_cases()  # those lost this month are still among them
+                self.lives.append(moving[moving["ended_at"] == done])
+        moving = state.moving_cases()
         self.lives.append(moving[moving["stage"] == ACTIVE])
         return run.trajectory()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from os import cpu_count
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +20,7 @@ REPLICATE = name_key("replicate")
 # Seconds that a thread back from a kernel waits for the interpreter at most. Python's own 5 ms are a fifth of a run:
 # two threads are then 1.7 times as fast as one, with this 1.9 (benchmarks/parallel.py).
 SWITCH = 0.0005
+_LOCK, _under_way, _usual = Lock(), 0, 0.0
 
 
 def replicate_seeds(seed: int, replicates: int) -> list[int]:
@@ -49,14 +52,14 @@ def run_all(
     The first seed runs alone, so that kernels compile once. With an `executor` of processes `function` must be
     picklable. An error or an interrupt cancels what has not started and is raised.
     """
+    if executor is None:
+        with _quick_switches(), ThreadPoolExecutor(workers or default_workers()) as threads:
+            return run_all(function, seeds, executor=threads, progress=progress)
     results: list[Result] = []
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH)
-    pool = executor or ThreadPoolExecutor(workers or default_workers())
-    futures = [pool.submit(function, seed) for seed in seeds[:1]]
+    futures = [executor.submit(function, seed) for seed in seeds[:1]]
     try:
         wait(futures)
-        futures += [pool.submit(function, seed) for seed in seeds[1:]]
+        futures += [executor.submit(function, seed) for seed in seeds[1:]]
         for result in _in_order(futures):
             results.append(result)
             if progress:
@@ -65,11 +68,25 @@ def run_all(
         for future in futures:
             future.cancel()
         raise
-    finally:
-        sys.setswitchinterval(interval)
-        if executor is None:
-            pool.shutdown()
     return results
+
+
+@contextmanager
+def _quick_switches() -> Iterator[None]:
+    """While this lasts threads wait for the interpreter `SWITCH` at most; of several at a time the last one ends it."""
+    global _under_way, _usual
+    with _LOCK:
+        if _under_way == 0:
+            _usual = sys.getswitchinterval()
+            sys.setswitchinterval(min(SWITCH, _usual))
+        _under_way += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _under_way -= 1
+            if _under_way == 0:
+                sys.setswitchinterval(_usual)
 
 
 def _in_order(futures: Sequence[Future[Result]]) -> Iterator[Result]:

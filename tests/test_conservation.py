@@ -61,7 +61,7 @@ def _states(scenario: Scenario, seed: int) -> Iterator[tuple[World, State]]:
     """The state every half year."""
     world, _ = build(scenario, seed)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, plan(scenario).places)
+    state = initial_state(p, world, plan(scenario).most_carried)
     rows = plan(scenario).rows(scenario.months)
     for first in range(0, len(world.levers), 6):
         last = min(first + 6, len(world.levers))
@@ -82,7 +82,12 @@ def _check_table(state: State) -> None:
     while c >= 0:
         free.append(int(c))
         c = state.cases["pair"][c]
-    assert sorted([*free, *state.moving[: tally["moving"]].tolist()]) == list(range(tally["cases"]))
+    moving = state.moving[: tally["moving"]].tolist()
+    assert sorted([*free, *moving]) == list(range(tally["cases"]))
+    for f, centre in enumerate(state.centres):
+        assert set(state.carried[f, : centre["carried"]].tolist()) <= set(moving)
+        queued = state.queue["who"][f, : centre["waiting"]]
+        assert np.array_equal(np.sort(queued), np.flatnonzero(state.persons["queued"] >> np.uint32(f) & 1))
 
 
 def _check(world: World, state: State, scenario: Scenario) -> None:
@@ -107,6 +112,7 @@ def _check(world: World, state: State, scenario: Scenario) -> None:
     assert np.array_equal(of_pairs(state, "stage")[known], stage[known])
     assert np.array_equal(state.cases["pair"][state.pairs["place"][known]], known)
     _check_table(state)
+    assert np.array_equal(state.sites[: state.tally["sites"][0]], np.flatnonzero(~state.persons["present"]))
     for field in ("knowledge", "social"):
         assert np.all((state.persons[field] >= 0) & (state.persons[field] <= 1))
 

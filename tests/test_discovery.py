@@ -21,7 +21,7 @@ from tests.engine import of_pairs
 def _run(step: Any, scenario: Scenario, seed: int) -> tuple[np.ndarray, np.ndarray, State]:
     world, _ = build(scenario, seed)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, plan(scenario).places)
+    state = initial_state(p, world, plan(scenario).most_carried)
     rows = plan(scenario).rows(scenario.months)
     step(0, len(world.levers), p, world, state, slots(scenario.values), rows)
     return rows.indicators, rows.groups, state
@@ -55,7 +55,7 @@ def test_calendar_holds_each_latent_or_resting_pair_once(region: Scenario) -> No
     scenario = region.with_values({})
     world, _ = build(scenario, 5)
     p = record(dict(scenario.values))
-    state = initial_state(p, world, plan(scenario).places)
+    state = initial_state(p, world, plan(scenario).most_carried)
     rows = plan(scenario).rows(scenario.months)
     half = len(world.levers) // 2
     months(0, half, p, world, state, slots(scenario.values), rows)

@@ -174,7 +174,7 @@ def test_awareness_among_adopters_that_stay_the_same_is_exponential() -> None:
     for seed in replicate_seeds(7, 3):
         world, _ = build(scenario, seed)
         p = record(dict(scenario.values))
-        state = initial_state(p, world, plan(scenario).places)
+        state = initial_state(p, world, plan(scenario).most_carried)
         state.towns["adopters"] = adopters
         state.adopters_of_sector[world.participants["sector"][0]] = adopters
         rows = plan(scenario).rows(scenario.months)

@@ -21,6 +21,7 @@ from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
+NODES = ROOT / "docs" / "examples" / "nodes.toml"
 
 
 def batch(parameters: Mapping[str, Any], seeds: list[int]) -> pd.DataFrame:
@@ -40,7 +41,8 @@ def model() -> SymbiosisModel:
     return model
 
 
-@pytest.mark.parametrize(("name", "months"), [("tiny", 180), ("ostergotland", 60)])
+# the nodes of the example register and carry in the spin-up, before the branch that a stepped model does without
+@pytest.mark.parametrize(("name", "months"), [("tiny", 180), ("ostergotland", 60), (str(NODES), 36)])
 def test_steps_give_the_digits_of_simulate(name: str, months: int) -> None:
     scenario = load_scenario(name, months=months)
     model = SymbiosisModel(scenario, rng=5)

@@ -17,7 +17,7 @@ from abm.state import CASE, ENTRY, PAIR, World
 
 def _indicators(scenario: Scenario, world: World) -> np.ndarray:
     p, rows = record(dict(scenario.values)), plan(scenario).rows(scenario.months)
-    state = initial_state(p, world, plan(scenario).places)
+    state = initial_state(p, world, plan(scenario).most_carried)
     months(0, len(world.levers), p, world, state, slots(scenario.values), rows)
     return rows.indicators
 

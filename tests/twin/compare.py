@@ -225,7 +225,7 @@ def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None
     """Run both until they differ; the twin on another scenario if one is given."""
     world, _ = build(scenario, seed)
     p, rules = record(dict(scenario.values)), slots(scenario.values, scenario.rule_files)
-    state, names = initial_state(p, world, plan(scenario).places), plan(scenario).columns
+    state, names = initial_state(p, world, plan(scenario).most_carried), plan(scenario).columns
     rows = plan(scenario).rows(scenario.months)
     model, difference = RegionModel(twin_scenario or scenario, seed), None
     if [int(one.key) for one in model.opportunities] != keys_of_pairs(world):
