@@ -4,8 +4,9 @@
 interpreter's lock (so replicates run on threads), division by zero as in numpy. `mechanism` is for what is asked of
 every entity every month, `event` for what seldom happens to one, `kernel` for what makes arrays.
 
-Numba decides whether a cached function is still valid by looking at the file of that function alone; a month calls mechanisms in other files, so here the stamp covers every
-source file of the model: change one, and all that was compiled from the old one is compiled anew.
+Numba decides whether a cached function is still valid by looking at the file of that function alone; a month calls
+mechanisms in other files, so here the stamp covers every source file of the model: change one, and all that was
+compiled from the old one is compiled anew.
 """
 
 from __future__ import annotations

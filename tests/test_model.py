@@ -42,7 +42,7 @@ def model() -> SymbiosisModel:
 
 
 # the nodes of the example register and carry in the spin-up, before the branch that a stepped model does without
-@pytest.mark.parametrize(("name", "months"), [("tiny", 180), ("ostergotland", 60), (str(NODES), 36)])
+@pytest.mark.parametrize(("name", "months"), [("tiny", 180), ("ostergotland", 60), (str(NODES), 120)])
 def test_steps_give_the_digits_of_simulate(name: str, months: int) -> None:
     scenario = load_scenario(name, months=months)
     model = SymbiosisModel(scenario, rng=5)
