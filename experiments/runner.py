@@ -17,8 +17,8 @@ from abm.chance import mix, name_key
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]  # done, of how many
 REPLICATE = name_key("replicate")
-# Seconds that a thread back from a kernel waits for the interpreter at most. Python's own 5 ms are a fifth of a run:
-# two threads are then 1.7 times as fast as one, with this 1.9 (benchmarks/parallel.py).
+# Seconds that a thread back from a kernel waits for the interpreter at most: Python's own 5 ms are a third of a run
+# (what two threads gain is in benchmarks/RESULTS.md).
 SWITCH = 0.0005
 _LOCK, _under_way, _usual = Lock(), 0, 0.0
 
