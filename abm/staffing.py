@@ -21,6 +21,7 @@ from abm.state import ACTIVE_MUNICIPALITY, NEVER_DUE
 from abm.worth import unpaid_carbon
 
 VALUE, CARBON, SMALL_FIRMS, CROSS_SECTOR, FIRST_COME = range(len(STRATEGIES))
+MOST_COVERAGES = 2**16  # as many as 16 bits can number: 361 municipalities cannot have more
 CENTRE_ROW = np.dtype(
     [(name, "f8") for name in (*FUNCTIONS, "support", "national", "municipal", "threshold")]
     + [("project_end", "i8"), ("strategy", "i4"), ("host", "i4"), ("payer", "i4")],
@@ -74,11 +75,14 @@ def facilitation(scenario: Scenario) -> Facilitation:
 def coverages(covers: np.ndarray, here: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which facilitators cover both municipalities of each pair.
 
-    Returns the coverage of each pair (index) and which facilitators serve each coverage, shape (F, Q).
+    Returns the coverage of each pair (index) and which facilitators serve each coverage, shape (F, Q). Raises
+    ValueError if there are more than an opportunity's record can number.
     """
     bits = np.left_shift(1, np.arange(len(covers)))
     mask = bits @ covers
     kinds, index = np.unique(mask[here] & mask[there], return_inverse=True)
+    if kinds.size > MOST_COVERAGES:
+        raise ValueError(f"facilitators divide the pairs of municipalities into {kinds.size}, at most {MOST_COVERAGES}")
     return index.astype(np.uint16), (kinds[None, :] & bits[:, None]) > 0
 
 

@@ -3,7 +3,7 @@
 `World` is fixed for a replicate, `State` is what months change; both are tuples of numpy arrays, so a branch is a copy
 and a kernel takes them whole. One record per entity rather than one array per field: measured with Numba 0.68, a
 month of ten mechanisms then costs 0.01 us to call instead of 5 us, and compiles in a seventh of the time, since a
-array headers by the hundred need not be passed; and what a rule touches of a pair lies in one or two cache lines.
+hundred array headers need not be passed; and what a rule touches of a pair lies in one or two cache lines.
 """
 
 from __future__ import annotations

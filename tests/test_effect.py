@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +21,7 @@ from experiments.effect import (
     single_function,
     without_centre,
 )
-from experiments.runner import replicate_seeds, run_all
+from experiments.runner import SWITCH, replicate_seeds, run_all
 
 ONLY = {f"facilitator.shares.{name}": 0.0 for name in FUNCTIONS}
 COSTS = ("public_cost", "public_outlay", "paid_region", "staff", "cost_per_tonne")
@@ -203,3 +204,21 @@ def test_withdrawal_slows_new_exchanges_but_keeps_living_ones(region: Scenario) 
     kept = result.series("closed", "exchanges")[:, after] - result.series("without", "exchanges")[:, after]
     assert kept.mean(axis=0)[:12].min() > 0.7 * kept.mean(axis=0)[0]
     assert result.difference("exchanges", arm="closed").ci_low > 0
+
+
+def test_runs_leave_the_interpreter_as_it_was() -> None:
+    """Threads wait less for it while any runs are under way, those started within another's too; then as before."""
+    usual = sys.getswitchinterval()
+
+    def inner(_: int) -> float:
+        return sys.getswitchinterval()
+
+    def outer(_: int) -> float:
+        assert run_all(inner, [1, 2], workers=1) == pytest.approx([SWITCH, SWITCH])
+        return sys.getswitchinterval()
+
+    assert usual > run_all(outer, [1], workers=1)[0] == pytest.approx(SWITCH)
+    assert sys.getswitchinterval() == usual
+    with pytest.raises(ZeroDivisionError):
+        run_all(lambda seed: 1 // 0, [1], workers=1)
+    assert sys.getswitchinterval() == usual

@@ -281,3 +281,13 @@ def test_arms_do_not_depend_on_each_other_where_others_work_in_the_spin_up(nodes
     together = simulate_arms([nodes, more], 2)
     assert np.array_equal(together[1].values, simulate(more, 2).values)
     assert not np.array_equal(together[0].values[0], together[1].values[0])  # the spin-up itself differs
+
+
+def test_more_coverages_than_can_be_numbered_are_refused() -> None:
+    covers = np.random.default_rng(1).random((32, 400)) < 0.7
+    here, there = np.triu_indices(400)
+    with pytest.raises(ValueError, match="at most 65536"):
+        coverages(covers, here, there)
+    index, serves = coverages(covers[:, :360], *np.triu_indices(360))
+    assert len(serves[0]) == index.max() + 1 <= 2**16
+    assert np.array_equal(serves[:, index], covers[:, np.triu_indices(360)[0]] & covers[:, np.triu_indices(360)[1]])
