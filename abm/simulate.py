@@ -16,7 +16,7 @@ from abm.discovery import become_latent
 from abm.month import months
 from abm.observe import INDICATORS, Rows
 from abm.opportunities import enumerate_opportunities
-from abm.parameters import BY_NAME
+from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import MARKET, deviations, guarantee, markets, unit_values
@@ -324,13 +324,23 @@ def _table(rows: Rows) -> np.ndarray:
     return np.concatenate((indicators, rows.groups), axis=1)
 
 
+def _shapes_past(name: str) -> bool:
+    """Does the spin-up depend on this parameter, so that arms of one past must agree in it?"""
+    return not name.startswith(FROM_MONTH_0) or name == COVERED
+
+
+def past_key(scenario: Scenario) -> tuple[Value, ...]:
+    """Equal for variants of one scenario (`with_values`) that can be arms of one spin-up."""
+    return tuple(value for name, value in scenario.values.items() if _shapes_past(name))
+
+
 def check_arms(arms: Sequence[Scenario]) -> None:
     """Refuse arms that cannot share a spin-up: raises ValueError."""
     first = arms[0]
     for arm in arms[1:]:
         differing = [name for name, value in arm.values.items() if value != first.values[name]]
         same = all(getattr(arm, name) == getattr(first, name) for name in SHARED)
-        if not same or any(not name.startswith(FROM_MONTH_0) or name == COVERED for name in differing):
+        if not same or any(map(_shapes_past, differing)):
             raise ValueError(
                 f"arms share a spin-up only in one region and length, differing in {' and '.join(FROM_MONTH_0)} "
                 f"(but not in {COVERED}) alone: {differing}"

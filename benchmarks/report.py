@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from benchmarks.timing import Spread
-from experiments.store import whole, write_json, write_text
+from experiments.files import whole, write_json, write_text
 
 FOLDER = Path(__file__).parent
 Cell = str | int | float | Spread | None
@@ -128,6 +128,6 @@ def write(facts: Mapping[str, str], results: Mapping[str, Result]) -> None:
     for name, result in results.items():
         if result.figure:
             with whole(FOLDER / f"{name}.png") as temporary:
-                result.figure.savefig(temporary, dpi=120)
+                result.figure.savefig(temporary, format="png", dpi=120)
     write_json(FOLDER / "results.json", as_json(facts, results))
     write_text(FOLDER / "RESULTS.md", markdown(facts, results))

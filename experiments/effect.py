@@ -37,7 +37,8 @@ REACH = {
 GROSS = "cost_per_tonne"  # the indicator that is a ratio: its effect is `PairedEffect.gross_cost`
 
 
-def _unit(indicator: str) -> str:
+def unit(indicator: str) -> str:
+    """Unit of an indicator or a group."""
     return UNITS.get(indicator, "share")  # groups are shares of adopters
 
 
@@ -110,7 +111,7 @@ class Arms:
             without, with_ = self.end(WITHOUT, indicator), self.end(arm, indicator)
         else:
             without, with_ = (self.series(name, indicator)[:, month - 1] for name in (WITHOUT, arm))
-        return paired_differences(without[:, None], with_[:, None], [_unit(indicator)], self.seed)[0]
+        return paired_differences(without[:, None], with_[:, None], [unit(indicator)], self.seed)[0]
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ def effect_of(arms: Arms, scenario: Scenario, arm: str = WITH) -> PairedEffect:
     without, with_ = (arms.ends[arms.arm_names.index(name)] for name in (WITHOUT, arm))
     kept = [number for number, name in enumerate(arms.columns) if name != GROSS]
     names = [arms.columns[number] for number in kept]
-    effects = paired_differences(without[:, kept], with_[:, kept], [_unit(name) for name in names], arms.seed)
+    effects = paired_differences(without[:, kept], with_[:, kept], [unit(name) for name in names], arms.seed)
     cost, carbon = (arms.end(arm, name) for name in ("public_outlay", "carbon"))
     marginal = fieller(
         1e6 * (cost - arms.end(WITHOUT, "public_outlay")), carbon - arms.end(WITHOUT, "carbon"), PER_TONNE

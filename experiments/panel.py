@@ -21,7 +21,7 @@ from abm.catalogue import catalogue
 from abm.scenario import Scenario, ScenarioError, nearest
 from abm.simulate import Run, Trajectory
 from abm.state import ACTIVE, CASE
-from experiments.store import whole
+from experiments.files import whole
 
 PARTICIPANTS, EXCHANGES = PANELS = ("participants", "exchanges")
 FOUND_BY = ("nobody", "self", "broker")  # as the codes of abm/state.py

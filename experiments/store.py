@@ -1,90 +1,272 @@
-"""Files that are written whole or not at all, and the manifest that says what made them."""
+"""A sweep's folder, for reading: its runs as tables, and how far it is.
+
+manifest.json            the design in full, versions, and who worked on it for how long
+design.parquet           one row a row of the design: its number and swept values
+runs/*.parquet           shards, one row a run (failed ones with their error)
+trajectories/*.parquet   the months kept, one row a run and month
+merged.parquet           all runs in order, once `merge` was asked for
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import platform
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from abm.scenario import Scenario
+import numpy as np
+
+from abm.scenario import ScenarioError, nearest
+from experiments.effect import t_quantile
+from experiments.files import whole
+from experiments.shards import DONE, FAILURES, RUNS
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-PACKAGES = ("kretslopp", "numpy", "scipy", "numba")
+SWEEP = "sweep"  # what the manifest of such a folder says it is
+MANIFEST, DESIGN, MERGED = "manifest.json", "design.parquet", "merged.parquet"
+ORDER = ("row", "replicate", "arm")
+SILENT = 120.0  # seconds after which a process that says nothing is taken to have ended
 
 
-@contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """Give a temporary name beside `file`; it takes the real name only when the block ends without error."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.stem}.{uuid4().hex[:8]}{file.suffix}")
+@dataclass(frozen=True)
+class Status:
+    """How far a sweep is. `rate`: runs a second of the processes at work, or of the last one; None if unknown."""
+
+    total: int
+    done: int  # failed ones included
+    failed: int
+    errors: Mapping[str, int]  # failed runs by type of error
+    rate: float | None
+    seconds_left: float | None
+    at_work: tuple[Mapping[str, Any], ...]
+    core_hours: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """As printed by `status --json`."""
+        return {**asdict(self), "left": self.total - self.done}
+
+
+class Store:
+    """The folder of a sweep, for reading; raises ScenarioError if there is none."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        manifest = read_manifest(self.folder)
+        if manifest is None:
+            raise ScenarioError([f"{folder}: holds no sweep (no {MANIFEST} of one)"])
+        self.manifest: dict[str, Any] = manifest
+        self.content: dict[str, Any] = manifest["design"]
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms in the order of the design."""
+        return tuple(self.content["arms"])
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """The parameters that rows differ in."""
+        return tuple(self.content["swept"])
+
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """What is kept of each run's horizon."""
+        return tuple(self.content["indicators"])
+
+    @property
+    def total(self) -> int:
+        """Runs of the whole design."""
+        return self.content["rows"] * self.content["replicates"] * len(self.arms)
+
+    def files(self, kind: str = RUNS) -> list[Path]:
+        """The shards that are there; of trajectories those whose runs are there too."""
+        names = sorted(file.name for file in (self.folder / RUNS).glob("*.parquet"))
+        return [file for name in names if (file := self.folder / kind / name).exists()]
+
+    def counts(self) -> tuple[int, int]:
+        """Runs that are there, and how many of them failed; a shard that cannot be read counts as not there."""
+        from pyarrow import parquet
+
+        done = failed = 0
+        for file in self.files():
+            try:
+                metadata = parquet.read_metadata(file)
+            except (OSError, ValueError):
+                continue
+            done += metadata.num_rows
+            failed += int((metadata.metadata or {}).get(FAILURES, b"0"))
+        return done, failed
+
+    def tables(self, columns: Sequence[str] | None = None, kind: str = RUNS, step: int = 200) -> Iterator[pa.Table]:
+        """The rows in order (row, replicate, arm, month), some rows of the design at a time."""
+        from pyarrow import dataset as ds
+
+        files = self.files(kind)
+        if not files:
+            return
+        data = ds.dataset([str(file) for file in files], format=_checked_parquet())
+        place = {name: number for number, name in enumerate(self.arms)}
+        wanted = None if columns is None else list(dict.fromkeys([*ORDER, *columns]))
+        for first in range(0, self.content["rows"], step):
+            some = (ds.field("row") >= first) & (ds.field("row") < first + step)
+            table = data.to_table(columns=wanted, filter=some)
+            if table.num_rows:
+                yield _in_order(table, place)
+
+    def frame(self, columns: Sequence[str] | None = None, kind: str = RUNS) -> pd.DataFrame:
+        """All runs in order, each once; `columns` besides row, replicate and arm, or all."""
+        import pyarrow as pa
+
+        parts = list(self.tables(columns, kind))
+        if not parts:
+            raise ScenarioError([f"{self.folder}: has no {kind} yet"])
+        return pa.concat_tables(parts, promote_options="permissive").to_pandas()
+
+    def rows(self) -> pd.DataFrame:
+        """The design: `row` and the swept values."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / DESIGN)
+
+    def status(self) -> Status:
+        """How far the sweep is."""
+        done, failed = self.counts()
+        jobs = list(self.manifest["jobs"].values())
+        at_work = [job for job in jobs if job["ended"] is None and _age(job["noted"]) < SILENT]
+        rates = [job["done"] / job["seconds"] for job in (at_work or jobs[-1:]) if job["done"] and job["seconds"]]
+        rate = sum(rates) if rates else None
+        return Status(
+            self.total,
+            done,
+            failed,
+            self._errors() if failed else {},
+            rate,
+            (self.total - done) / rate if rate else None,
+            tuple(at_work),
+            sum(job["core_hours"] for job in jobs),
+        )
+
+    def _errors(self) -> dict[str, int]:
+        from pyarrow import parquet
+
+        counts: Counter[str] = Counter()
+        for file in self.files():
+            if int((parquet.read_metadata(file).metadata or {}).get(FAILURES, b"0")):
+                kinds = parquet.read_table(file, columns=["error_type"])["error_type"].to_pylist()
+                counts.update(kind for kind in kinds if kind)
+        return dict(counts)
+
+    def merge(self) -> tuple[Path, int]:
+        """Write all runs into one file, in order and whole; returns its path and how many runs are in it."""
+        from pyarrow import parquet
+
+        target, rows = self.folder / MERGED, 0
+        with whole(target) as temporary:
+            writer = None
+            for table in self.tables():
+                writer = writer or parquet.ParquetWriter(temporary, table.schema, compression="zstd")
+                writer.write_table(table)
+                rows += table.num_rows
+            if writer is None:
+                raise ScenarioError([f"{self.folder}: has no {RUNS} yet"])
+            writer.close()
+        return target, rows
+
+    # -- what other tools take
+
+    def effects(self, indicator: str, arm: str | None = None) -> pd.DataFrame:
+        """The effect of `arm` (by default the last) against the first arm in each row, on one indicator.
+
+        One row a row of the design: the swept values, means `without` and `with`, `mean` of the difference with its
+        95 % interval (Student's t over pairs), and `pairs`; failed runs and their partners are left out. Raises
+        ScenarioError for an indicator or arm that was not kept.
+        """
+        import pandas as pd
+
+        arm = arm or self.arms[-1]
+        self._check(arm, indicator)
+        frame = self.frame(["status", indicator])
+        frame = frame[frame["status"] == DONE]
+        wide = frame.pivot(index=["row", "replicate"], columns="arm", values=indicator)[[self.arms[0], arm]].dropna()
+        wide.columns = pd.Index(["without", "with"])
+        by_row = wide.assign(difference=wide["with"] - wide["without"]).groupby(level="row")
+        table = by_row.mean().rename(columns={"difference": "mean"})
+        pairs = by_row.size().to_numpy()
+        error = by_row["difference"].std().to_numpy() / np.sqrt(pairs)
+        half = error * np.array([t_quantile(int(count)) for count in pairs])
+        table = table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half, pairs=pairs)
+        return self.rows().merge(table, on="row")
+
+    def _check(self, arm: str, *indicators: str) -> None:
+        errors = [f"no arm {arm!r}; known: {', '.join(self.arms)}"] if arm not in self.arms else []
+        errors += [
+            f"no indicator {name!r} was kept{nearest(name, self.indicators)}"
+            for name in indicators
+            if name not in self.indicators
+        ]
+        if errors:
+            raise ScenarioError([f"{self.folder}: {error}" for error in errors])
+
+    def to_xarray(self) -> Any:
+        """The runs as an xarray Dataset (extra `xarray`): indicators over (row, replicate, arm), missing ones NaN."""
+        frame = self.frame()
+        keys = [name for name in frame.columns if name in {"run", "error", "error_type", *self.swept}]
+        frame["arm"] = frame["arm"].astype(str)
+        data = frame.drop(columns=keys).set_index(list(ORDER)).to_xarray()
+        rows = self.rows().set_index("row").reindex(data["row"].to_numpy())
+        return data.assign_coords({str(name): ("row", rows[name].to_numpy()) for name in rows})
+
+    def to_ema(self) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+        """The runs that did not fail in the form of the EMA Workbench: (experiments, outcomes).
+
+        An experiment is a run: its row's swept values, `scenario` (row), `policy` (arm), `model` and `replicate`; an
+        outcome an array over experiments (Kwakkel 2017, doi:10.1016/j.envsoft.2017.06.054).
+        """
+        frame = self.frame()
+        frame = frame[frame["status"] == DONE].reset_index(drop=True)
+        experiments = frame[list(self.swept)].copy()
+        experiments["replicate"] = frame["replicate"]
+        experiments["scenario"], experiments["policy"] = frame["row"], frame["arm"].astype(str)
+        experiments["model"] = self.content["name"]
+        return experiments, {name: frame[name].to_numpy(float) for name in self.indicators}
+
+
+def _age(moment: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+
+
+def _checked_parquet() -> Any:
+    from pyarrow import dataset as ds
+
+    return ds.ParquetFileFormat(
+        default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    )
+
+
+def _in_order(table: pa.Table, place: Mapping[str, int]) -> pa.Table:
+    """Sorted, and each run once: the same run in two files has the same digits."""
+    arm = np.array([place[name] for name in table["arm"].to_pylist()])
+    keys = [arm, table["replicate"].to_numpy(), table["row"].to_numpy()]
+    if "month" in table.column_names:
+        keys.insert(0, table["month"].to_numpy())
+    order = np.lexsort(keys)
+    sorted_keys = np.column_stack(keys)[order]
+    first = np.ones(len(order), bool)
+    first[1:] = np.any(sorted_keys[1:] != sorted_keys[:-1], axis=1)
+    return table.take(order[first])
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a sweep's folder, or None if there is none."""
     try:
-        yield temporary
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a text file whole."""
-    with whole(file) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(file: Path, content: Any) -> None:
-    """Write JSON whole; numbers that JSON does not have are errors."""
-    write_text(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_parquet(file: Path, frame: pd.DataFrame) -> None:
-    """Write a table whole."""
-    with whole(file) as temporary:
-        frame.to_parquet(temporary, index=False)
-
-
-def write_csv(file: Path, frame: pd.DataFrame) -> None:
-    """Write a table whole."""
-    with whole(file) as temporary:
-        frame.to_csv(temporary, index=False)
-
-
-def commit() -> str | None:
-    """The commit of the source tree this runs from, or None when it is installed without one."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return None
-    call = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return call.stdout.strip() or None
-
-
-def manifest(scenario: Scenario, *, seed: int, replicates: int, **more: Any) -> dict[str, Any]:
-    """All that is needed to make the folder's files again."""
-    return {
-        "scenario": scenario.name,
-        "region": scenario.region_name,
-        "months": scenario.months,
-        "parameters": dict(scenario.values),
-        "firms": [asdict(firm) for firm in scenario.firms],
-        "facilitators": [row.model_dump() for row in scenario.facilitators],
-        "rule_files": {path: hashlib.sha256(content).hexdigest() for path, content in scenario.rule_files},
-        "seed": seed,
-        "replicates": replicates,
-        **more,
-        "command": ["kretslopp", *sys.argv[1:]],
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "machine": platform.machine(),
-        "commit": commit(),
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    except (OSError, ValueError) as error:
+        raise ScenarioError([f"{folder / MANIFEST}: cannot be read ({error})"]) from None
+    return content if isinstance(content, dict) and content.get("kind") == SWEEP else None

@@ -9,9 +9,9 @@ import pandas as pd
 
 from abm.scenario import Scenario
 from abm.simulate import Trajectory, spun_up
+from experiments.files import manifest, write_json, write_parquet
 from experiments.panel import Recorder, panel_files
 from experiments.runner import Progress, replicate_seeds, run_all
-from experiments.store import manifest, write_json, write_parquet
 
 
 def trajectory_frame(trajectories: list[Trajectory]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.effect import WITH, WITHOUT
-from experiments.store import whole
+from experiments.files import whole
 from results.drawing import (
     BLUE,
     COLOUR,

@@ -17,7 +17,7 @@ from abm.parameters import BY_NAME, JUDGEMENT, NEVER, PARAMETERS, Value
 from abm.ruleset import entries, rule_meaning
 from abm.scenario import Scenario, load_scenario
 from experiments.effect import Difference, PairedEffect, Ratio
-from experiments.store import commit
+from experiments.files import commit
 from results.drawing import Study, function_label, staff
 from results.figures import FIGURES
 from results.tables import HEADLINES, effect_cells, headline_rows, in_both_arms, number, years

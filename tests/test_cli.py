@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.store import whole, write_json
+from experiments.files import whole, write_json
 
 KRETSLOPP = [sys.executable, "-c", "from kretslopp.cli import main; main()"]
 

@@ -20,7 +20,7 @@ from abm.parameters import record
 from abm.population import Population, draw_population
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import simulate, simulate_arms
-from experiments.store import manifest
+from experiments.files import manifest
 from results.report import command
 from results.study import run_study
 

@@ -21,7 +21,7 @@ from abm.rules import PROSPECT, RULES, compiled, hurdle
 from abm.ruleset import SLOTS, rule_set, slots
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import build, simulate
-from experiments.store import manifest
+from experiments.files import manifest
 from tests.conftest import horizon, runs, t_value
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "prospect_theory.py"

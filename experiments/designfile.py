@@ -1,0 +1,247 @@
+"""Reading a design from a TOML file (docs/sweeps.md): checked as a whole, one line for each thing that is wrong."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from abm.catalogue import DataError, nearest, read_toml
+from abm.observe import INDICATORS
+from abm.parameters import BY_NAME, Value
+from abm.plan import plan
+from abm.scenario import Scenario, ScenarioError, load_scenario
+from experiments.designs import (
+    COMMON,
+    DEFAULT_ARMS,
+    INDEPENDENT,
+    KINDS,
+    SEEDS,
+    Columns,
+    Design,
+    Thinning,
+    check_rows,
+)
+from experiments.ranges import Range, flat_ranges, read_range
+
+KEYS = (
+    "name", "region", "scenario", "months", "kind", "rows", "second_order", "table", "replicates", "seed", "seeds",
+    "indicators", "trajectories", "parameters", "ranges", "arms",
+)  # fmt: skip
+TABLE = "table"  # the kind whose rows stand in a CSV file
+LARGEST_SEED = 2**63 - 1
+MOST_RUNS = 1_000_000
+
+
+def load_design(file: str | Path) -> Design:
+    """The design of a TOML file, checked as a whole; raises ScenarioError, one line for each thing that is wrong."""
+    file = Path(file)
+    try:
+        content = read_toml(file)
+        return _Reader(file, content).design()
+    except DataError as error:
+        raise ScenarioError(error.errors) from None
+
+
+class _Reader:
+    """Reads a design file and gathers what is wrong with it."""
+
+    def __init__(self, file: Path, content: Mapping[str, Any]) -> None:
+        self.file, self.content = file, content
+        self.errors = [f"{file}: unknown key {key}{nearest(key, KEYS)}" for key in content if key not in KEYS]
+
+    def design(self) -> Design:
+        """The design, or ScenarioError."""
+        for key in ("parameters", "ranges", "arms"):
+            if not isinstance(self.content.get(key, {}), Mapping):
+                self.wrong(f"{key}: expected a table")
+        if not isinstance(self.content.get("indicators", []), list):
+            self.wrong("indicators: expected a list of names")
+        self.stop()
+        kind = self.kind()
+        sampled = kind in KINDS and KINDS[kind].sampled
+        replicates, seed = self.count("replicates", 10, 1), self.count("seed", 1, 0, LARGEST_SEED)
+        seeds = self.choice("seeds", SEEDS, INDEPENDENT if sampled else COMMON)
+        if sampled:
+            self.count("rows", None, 2)
+        if not isinstance(self.content.get("second_order", False), bool):
+            self.wrong("second_order: expected true or false")
+        ranges, arms = self.ranges(kind), self.arms()
+        self.stop()
+        base = self.base()
+        columns = self.columns(kind, ranges, base, seed)
+        indicators, trajectories = self.indicators(base, self.content.get("indicators", [])), self.thinning(base)
+        self.stop()
+        layout = {"kind": kind, "ranges": {one.name: one.as_dict() for one in ranges}}
+        name = str(self.content.get("name", self.file.stem))
+        design = Design(
+            name, base, columns, replicates, arms, seed, seeds == COMMON, indicators, trajectories, layout
+        )  # fmt: skip
+        check_rows(design, str(self.file))
+        return design
+
+    def wrong(self, text: str) -> None:
+        """Note an error."""
+        self.errors.append(f"{self.file}: {text}")
+
+    def stop(self) -> None:
+        """Raise what was noted so far."""
+        if self.errors:
+            raise ScenarioError(self.errors)
+
+    def kind(self) -> str:
+        """How rows are laid out."""
+        known = (*KINDS, TABLE)
+        if "kind" not in self.content:
+            self.wrong(f"kind is missing; known: {', '.join(known)}")
+        return self.choice("kind", known, "factorial")
+
+    def choice(self, key: str, known: Sequence[str], default: str) -> str:
+        """A word out of several."""
+        value = self.content.get(key, default)
+        if value not in known:
+            self.wrong(f"{key}: no {value!r}; known: {', '.join(known)}{nearest(str(value), tuple(known))}")
+        return str(value)
+
+    def count(self, key: str, default: int | None, least: int, most: int = MOST_RUNS) -> int:
+        """A whole number; without a default it must be given."""
+        value = self.content.get(key, default)
+        if value is None:
+            self.wrong(f"{key} is missing: how many")
+        elif isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.wrong(f"{key}: {value!r} is not a whole number from {least} to {most}")
+        else:
+            return value
+        return least
+
+    def ranges(self, kind: str) -> list[Range]:
+        """What is swept, by parameter."""
+        given, ranges = dict(flat_ranges(self.content.get("ranges", {}))), []
+        if kind == TABLE:
+            if given:
+                self.wrong("ranges: a table brings its own rows; leave them out")
+            return []
+        if not given:
+            self.wrong("ranges: nothing is swept; give at least one parameter")
+        for name, one in given.items():
+            try:
+                ranges.append(read_range(name, one))
+            except ValueError as error:
+                self.wrong(f"ranges: {error}")
+        return ranges
+
+    def arms(self) -> Mapping[str, Mapping[str, Value]]:
+        """The arms by name; with and without the centre if the file says nothing."""
+        given = self.content.get("arms", {})
+        arms = {}
+        for name, changes in given.items():
+            if not isinstance(changes, Mapping):
+                self.wrong(f"arms.{name}: expected a table of parameters")
+                continue
+            arms[name] = self.values(f"arms.{name}", changes)
+        return arms or DEFAULT_ARMS
+
+    def values(self, where: str, tree: Mapping[str, Any]) -> dict[str, Value]:
+        """Checked values by parameter."""
+        values: dict[str, Value] = {}
+        for name, value in flat_ranges(tree):
+            parameter = BY_NAME.get(name)
+            if parameter is None:
+                self.wrong(f"{where}: no parameter {name}{nearest(name, tuple(BY_NAME))}")
+            elif problem := parameter.check(value):
+                self.wrong(f"{where}: {name}: {problem}{nearest(str(value), parameter.choices)}")
+            else:
+                values[name] = type(parameter.default)(value)
+        return values
+
+    def base(self) -> Scenario:
+        """The scenario that rows and arms change."""
+        sources = [key for key in ("region", "scenario") if key in self.content]
+        if len(sources) != 1 or not isinstance(self.content[sources[0]], str):
+            self.wrong('give one of region = "..." and scenario = "file.toml"')
+            self.stop()
+        source = self.content[sources[0]]
+        if sources == ["scenario"]:
+            source = str(self.file.parent / source)
+        return load_scenario(source, self.values("parameters", self.content.get("parameters", {})),
+                             months=self.content.get("months"))  # fmt: skip
+
+    def columns(self, kind: str, ranges: list[Range], base: Scenario, seed: int) -> Columns:
+        """The rows as columns."""
+        try:
+            if kind == TABLE:
+                return read_table(self.file.parent / str(self.content.get("table", "")))
+            size = int(np.prod([float(len(one.grid())) for one in ranges])) if kind == "factorial" else 0
+            if size > MOST_RUNS:
+                raise ValueError(f"ranges: {size} combinations, at most {MOST_RUNS}")
+            return KINDS[kind].lay_out(ranges, self.content, base, seed)
+        except ValueError as error:
+            self.wrong(str(error))
+            return {}
+
+    def indicators(self, base: Scenario, given: Sequence[Any]) -> tuple[str, ...]:
+        """Names of columns, each known."""
+        known = plan(base).columns
+        for name in given:
+            if name not in known:
+                names = tuple(one.name for one in INDICATORS)
+                self.wrong(f"indicators: no indicator {name}{nearest(str(name), (*names, *known))}")
+        return tuple(dict.fromkeys(map(str, given)))
+
+    def thinning(self, base: Scenario) -> Thinning | None:
+        """What is kept of the months."""
+        given = self.content.get("trajectories")
+        if given is None:
+            return None
+        keys = ("indicators", "every")
+        if not isinstance(given, Mapping) or any(key not in keys for key in given):
+            self.wrong(f"trajectories: expected a table of {' and '.join(keys)}")
+            return None
+        every = given.get("every", 12)
+        if isinstance(every, bool) or not isinstance(every, int) or not 1 <= every <= base.months:
+            self.wrong(f"trajectories: every: {every!r} is not a whole number from 1 to {base.months} (months)")
+            return None
+        names = self.indicators(base, given.get("indicators", []))
+        return Thinning(names or tuple(one.name for one in INDICATORS), every)
+
+
+def read_table(file: Path) -> Columns:
+    """Rows of a CSV file with a parameter's name over each column; raises ValueError naming the line."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            header, *rows = csv.reader(lines)
+    except ValueError:
+        raise ValueError(f"table: {file}: is empty, or not a CSV file in UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"table: {file}: cannot be read ({error.strerror})") from None
+    for name in header:
+        if name not in BY_NAME:
+            raise ValueError(f"table: {file}: no parameter {name}{nearest(name, tuple(BY_NAME))}")
+        if header.count(name) > 1:
+            raise ValueError(f"table: {file}: {name} is given twice")
+    numbered = [(number, row) for number, row in enumerate(rows, start=2) if any(row)]
+    if not numbered:
+        raise ValueError(f"table: {file}: has no rows")
+    values: dict[str, list[Value]] = {name: [] for name in header}
+    for number, row in numbered:
+        if len(row) != len(header):
+            raise ValueError(f"table: {file}: line {number} has {len(row)} cells, not {len(header)}")
+        for name, cell in zip(header, row, strict=True):
+            values[name].append(_cell(f"table: {file}: line {number}: {name}", name, cell))
+    return {name: np.array(column) for name, column in values.items()}
+
+
+def _cell(where: str, name: str, text: str) -> Value:
+    parameter = BY_NAME[name]
+    value: Value = text.strip()
+    if parameter.numeric:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"{where}: {text!r} is not a number") from None
+    if problem := parameter.check(value):
+        raise ValueError(f"{where}: {problem}")
+    return type(parameter.default)(value)

@@ -1,0 +1,108 @@
+"""Files that are written whole or not at all, and the manifest that says what made them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from abm.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = ("kretslopp", "numpy", "scipy", "numba")
+PART = ".part"  # ending of what is being written: no pattern for tables (*.parquet) finds it
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Give a temporary name beside `file`; it takes the real name only when the block ends without error.
+
+    What was written is on the disk by then, so that not even a power cut leaves half a file under the real name.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{uuid4().hex[:8]}{PART}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, file)
+        _sync(file.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or the names in a folder are on the disk; systems that cannot open a folder do without."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file whole."""
+    with whole(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write JSON whole; numbers that JSON does not have are errors."""
+    write_text(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_parquet(file: Path, frame: pd.DataFrame) -> None:
+    """Write a table whole."""
+    with whole(file) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def write_csv(file: Path, frame: pd.DataFrame) -> None:
+    """Write a table whole."""
+    with whole(file) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def commit() -> str | None:
+    """The commit of the source tree this runs from, or None when it is installed without one."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    call = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return call.stdout.strip() or None
+
+
+def manifest(scenario: Scenario, *, seed: int, replicates: int, **more: Any) -> dict[str, Any]:
+    """All that is needed to make the folder's files again."""
+    return {
+        "scenario": scenario.name,
+        "region": scenario.region_name,
+        "months": scenario.months,
+        "parameters": dict(scenario.values),
+        "firms": [asdict(firm) for firm in scenario.firms],
+        "facilitators": [row.model_dump() for row in scenario.facilitators],
+        "rule_files": {path: hashlib.sha256(content).hexdigest() for path, content in scenario.rule_files},
+        "seed": seed,
+        "replicates": replicates,
+        **more,
+        "command": ["kretslopp", *sys.argv[1:]],
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": platform.machine(),
+        "commit": commit(),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

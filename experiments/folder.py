@@ -1,0 +1,290 @@
+"""A sweep's folder while processes work on it: whose it is, what is missing, and who is at work on which shards."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from abm.scenario import ScenarioError
+from experiments.designs import Design
+from experiments.files import PART, whole, write_json
+from experiments.identity import content_id, description, draw_ids, library_versions, model_version, run_id
+from experiments.locks import LockFile, Taken, alone
+from experiments.shards import RUNS, TRAJECTORIES, Draw, draws_per_shard, order_of_draws, shard_name
+from experiments.store import DESIGN, MANIFEST, SWEEP, read_manifest
+
+DAMAGED = "damaged"  # shards that could not be read, put aside
+LOCKS, MANIFEST_LOCK = ".locks/shards", ".locks/manifest"
+
+
+def design_content(design: Design) -> dict[str, Any]:
+    """All that a design says, as the manifest keeps it, but for the rows themselves."""
+    thinned = design.trajectories
+    return {
+        "name": design.name,
+        **description(design.scenario),
+        "layout": json.loads(json.dumps(design.layout)),
+        "swept": list(design.columns),
+        "rows": design.rows,
+        "replicates": design.replicates,
+        "arms": {name: dict(arm) for name, arm in design.arms.items()},
+        "seed": design.seed,
+        "seeds": "common" if design.common else "independent",
+        "indicators": list(design.kept),
+        "trajectories": thinned and {"indicators": list(thinned.indicators), "every": thinned.every},
+        "model": model_version(),
+        "libraries": library_versions(),
+    }
+
+
+FREE = ("name", "layout", "rows", "replicates")  # may change when a design grows; rows are compared one by one
+
+
+def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
+    """Where two contents differ: 'parameters.prices.volatility: 1.0, now 2.0'."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            if not where and key in FREE:
+                continue
+            yield from differences(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
+    elif old != new:
+        yield f"{where}: {_short(old)}, now {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A design as it stands in its folder: rows numbered as there, and the shards they make."""
+
+    design: Design
+    draws: tuple[np.ndarray, np.ndarray]  # row and replicate of each, in order
+    identities: list[list[str]]  # by row and replicate
+    seeds: list[list[int]]
+    size: int  # draws a shard
+
+    @property
+    def shards(self) -> int:
+        """How many there are."""
+        return -(-len(self.draws[0]) // self.size)
+
+    def shard(self, number: int) -> tuple[Draw, ...]:
+        """The draws of one shard."""
+        part = slice(number * self.size, (number + 1) * self.size)
+        return tuple(
+            Draw(row, replicate, self.seeds[row][replicate], self.identities[row][replicate])
+            for row, replicate in zip(*(one[part].tolist() for one in self.draws), strict=True)
+        )
+
+
+def plan_of(design: Design) -> Plan:
+    """The shards of a design."""
+    content, keys = content_id(design.scenario, design.arms), design.row_keys()
+    shared = design.seeds(keys[0]) if design.common else None
+    seeds = [shared or design.seeds(key) for key in keys]
+    identities = [draw_ids(content, key, own) for key, own in zip(keys, seeds, strict=True)]
+    return Plan(design, order_of_draws(design.rows, design.replicates), identities, seeds, draws_per_shard(design))
+
+
+class Folder:
+    """A sweep's folder while a process works on its part of the shards; use as a context.
+
+    Entering checks the design against what is there, lets it grow, and takes the locks of the part; raises
+    ScenarioError where the folder is another design's, or another process is on the same shards.
+    """
+
+    def __init__(self, path: Path, design: Design, part: tuple[int, int]) -> None:
+        self.path, self.part = path, part
+        self.plan = plan_of(design)
+        self.job = f"{platform.node()}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        self.locks: LockFile | None = None
+
+    def __enter__(self) -> Folder:
+        refuse_foreign(self.path)
+        with alone(self.path / MANIFEST_LOCK):
+            self.locks = LockFile(self.path / LOCKS)
+            try:
+                self._agree()
+                self._clear_away()
+                self._take_part()
+            except BaseException:
+                self.locks.close()
+                raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.locks is not None:
+            self.locks.close()
+
+    @property
+    def shards(self) -> range:
+        """Numbers of the shards of this part."""
+        first, of = self.part
+        return range(first - 1, self.plan.shards, of)
+
+    def _agree(self) -> None:
+        """Write the manifest of a new sweep, or take up an old one's rows, in its numbering."""
+        manifest, design = read_manifest(self.path), self.plan.design
+        content = design_content(design)
+        if manifest is None:
+            self._sole()
+            self._write_design(design)
+            write_json(self.path / MANIFEST, {"kind": SWEEP, "design": content, "jobs": {}})
+            return
+        old = manifest["design"]
+        changed = list(differences(old, content))
+        if design.replicates < old["replicates"]:
+            changed.append(f"replicates: {old['replicates']}, now {design.replicates}; a design can only grow")
+        if changed:
+            raise ScenarioError([f"{self.path}: holds another design: {line}" for line in changed])
+        self.plan = plan_of(self._numbered_as_before(design))
+        if (design.rows, design.replicates) != (old["rows"], old["replicates"]):
+            self._sole()
+            self._write_design(self.plan.design)
+            write_json(self.path / MANIFEST, manifest | {"design": content})
+
+    def _numbered_as_before(self, design: Design) -> Design:
+        """The design with the folder's rows first; raises ScenarioError if any of them is not in it."""
+
+        import pandas as pd
+
+        before = pd.read_parquet(self.path / DESIGN)
+        kept = {name: before[name].to_numpy() for name in design.columns}
+        kept = {name: column.astype(design.columns[name].dtype) for name, column in kept.items()}
+        if (
+            design.columns
+            and len(before) == design.rows
+            and all(np.array_equal(kept[name], design.columns[name]) for name in kept)
+        ):
+            return design
+        old = replace(design, columns=kept).row_keys() if design.columns else design.row_keys()
+        places = {key: number for number, key in enumerate(design.row_keys())}
+        missing = [number for number, key in enumerate(old) if key not in places]
+        if missing:
+            row = ", ".join(f"{name} = {kept[name][missing[0]].item()!r}" for name in kept)
+            raise ScenarioError([
+                f"{self.path}: holds another design: {len(missing)} of its {len(old)} rows are not in this one "
+                f"(row {missing[0]}: {row}); a design can only grow, and a Latin hypercube not at all"
+            ])  # fmt: skip
+        first = [places[key] for key in old]
+        order = np.concatenate((first, np.setdiff1d(np.arange(design.rows), first)))
+        return replace(design, columns={name: column[order] for name, column in design.columns.items()})
+
+    def _write_design(self, design: Design) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        table = pa.table({"row": np.arange(design.rows, dtype=np.int32), **design.columns})
+        with whole(self.path / DESIGN) as temporary:
+            parquet.write_table(table, temporary)
+
+    def _clear_away(self) -> None:
+        """What a killed process left half done goes, unless others are at work."""
+        assert self.locks is not None
+        try:
+            self.locks.take_all()
+        except Taken:
+            return
+        self.locks.release()
+        for kind in (RUNS, TRAJECTORIES):
+            for file in (self.path / kind).glob(f".*{PART}"):
+                file.unlink()
+        for file in (self.path / TRAJECTORIES).glob("*.parquet"):
+            if not (self.path / RUNS / file.name).exists():
+                file.unlink()
+
+    def _sole(self) -> None:
+        """Nobody else may be at work while the design changes."""
+        assert self.locks is not None
+        try:
+            self.locks.take_all()
+        except Taken:
+            raise ScenarioError([f"{self.path}: the design has grown, but {self._who()} is at work on it"]) from None
+        self.locks.release()
+
+    def _take_part(self) -> None:
+        assert self.locks is not None
+        try:
+            self.locks.take(self.shards)
+        except Taken:
+            first, of = self.part
+            what = "it" if of == 1 else f"shards of part {first}/{of}"
+            raise ScenarioError([f"{self.path}: {self._who()} is at work on {what}"]) from None
+
+    def _who(self) -> str:
+        """The processes that have not said that they ended."""
+        jobs = (read_manifest(self.path) or {}).get("jobs", {})
+        names = [f"{one['host']}, process {one['process']}" for one in jobs.values() if one.get("ended") is None]
+        return f"another process ({'; '.join(names[-2:])})" if names else "another process"
+
+    def note(self, **facts: Any) -> None:
+        """Write into the manifest what this process did so far."""
+        with alone(self.path / MANIFEST_LOCK):
+            manifest = read_manifest(self.path)
+            assert manifest is not None
+            manifest["jobs"][self.job] = manifest["jobs"].get(self.job, {}) | facts
+            write_json(self.path / MANIFEST, manifest)
+
+    def missing(self) -> dict[int, tuple[Draw, ...]]:
+        """Draws of each shard of this part that are not there yet; damaged files are put aside."""
+        names, missing = {}, {}
+        there = {file.name for file in (self.path / RUNS).glob("*.parquet")}
+        for number in self.shards:
+            draws = self.plan.shard(number)
+            name = shard_name(draw.identity for draw in draws)
+            names[name] = number
+            if name not in there or not self._readable(name):
+                missing[number] = draws
+        if missing and there - set(names):
+            done = self._done_elsewhere(sorted(there - set(names)))
+            arm = next(iter(self.plan.design.arms))
+            for number, draws in list(missing.items()):
+                left = tuple(draw for draw in draws if run_id(draw.identity, arm) not in done)
+                missing[number] = left
+                if not left:
+                    del missing[number]
+        return missing
+
+    def _readable(self, name: str) -> bool:
+        from pyarrow import parquet
+
+        file = self.path / RUNS / name
+        try:
+            parquet.read_metadata(file)
+        except (OSError, ValueError):
+            aside = self.path / DAMAGED / name
+            aside.parent.mkdir(exist_ok=True)
+            os.replace(file, aside)
+            return False
+        return True
+
+    def _done_elsewhere(self, names: Iterable[str]) -> set[str]:
+        """Runs in files of another layout: of the design before it grew, or of another part's shards."""
+        from pyarrow import parquet
+
+        done: set[str] = set()
+        for name in names:
+            if self._readable(name):
+                done.update(parquet.read_table(self.path / RUNS / name, columns=["run"])["run"].to_pylist())
+        return done
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise ScenarioError if a folder holds something that is no sweep's."""
+    if folder.exists() and not folder.is_dir():
+        raise ScenarioError([f"--out {folder}: is a file, not a folder"])
+    if folder.exists() and read_manifest(folder) is None:
+        others = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if others:
+            raise ScenarioError([f"--out {folder}: holds other files ({others[0]}, ...) and no sweep"])

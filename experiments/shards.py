@@ -1,0 +1,238 @@
+"""The unit of work of a sweep: a shard of some hundred runs, run and written whole by one worker.
+
+Shards are laid out by the design alone, so that any process knows which they are: blocks of replicates, in each block
+the rows one after the other. A draw is one replicate of one row; its arms branch from one spin-up, and so do rows that
+differ only in what acts from month 0 on, where they have the same seeds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.parameters import Value
+from abm.scenario import Scenario
+from abm.simulate import Trajectory, past_key, simulate_arms
+from experiments.designs import Design, Thinning
+from experiments.files import whole
+from experiments.identity import run_id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK = 25  # replicates of a row that are run together: its scenarios are worked out once
+MOST_RUNS, TYPICAL_RUNS = 500, 200  # in a shard: at most, and of the size of Östergötland
+TYPICAL_FIRMS, TYPICAL_MONTHS = 600, 360
+DONE, FAILED = "done", "failed"
+RUNS, TRAJECTORIES = "runs", "trajectories"
+FAILURES = b"failed"  # in the metadata of a shard: how many of its runs failed
+
+
+class NotFinite(ArithmeticError):
+    """A run gave a number that is none."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One replicate of one row, and the content hash of its runs."""
+
+    row: int
+    replicate: int
+    seed: int
+    identity: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker needs to run a shard and write it into `folder`."""
+
+    shard: int
+    folder: Path
+    scenario: Scenario
+    arms: Mapping[str, Mapping[str, Value]]
+    rows: Mapping[int, Mapping[str, Value]]
+    draws: tuple[Draw, ...]
+    kept: tuple[str, ...]
+    trajectories: Thinning | None
+
+    @property
+    def file_name(self) -> str:
+        """By the runs that are in it: the same runs, the same name."""
+        return shard_name(draw.identity for draw in self.draws)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker says of a shard that it wrote."""
+
+    shard: int
+    runs: int
+    failed: int
+    seconds: float
+
+
+def shard_name(identities: Iterable[str]) -> str:
+    """Name of the file that holds the runs of these draws."""
+    return hashlib.blake2b("".join(identities).encode(), digest_size=10).hexdigest() + ".parquet"
+
+
+def draws_per_shard(design: Design) -> int:
+    """As many as take some seconds: fewer where there are more firms or months."""
+    firms = max(
+        [*np.atleast_1d(design.columns.get("population.firms", [0])), design.scenario.values["population.firms"]]
+    )
+    months = design.scenario.months + design.scenario.spin_up_months
+    runs = TYPICAL_RUNS * TYPICAL_FIRMS / int(firms) * TYPICAL_MONTHS / months
+    return max(1, round(min(runs, MOST_RUNS) / len(design.arms)))
+
+
+def order_of_draws(rows: int, replicates: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row and replicate of each draw, in the order in which they are run: by block, row, replicate."""
+    parts = []
+    for first in range(0, replicates, BLOCK):
+        block = np.arange(first, min(first + BLOCK, replicates))
+        parts.append((np.repeat(np.arange(rows), block.size), np.tile(block, rows)))
+    return np.concatenate([row for row, _ in parts]), np.concatenate([replicate for _, replicate in parts])
+
+
+# -- in the worker
+
+
+def run_shard(job: Job) -> Outcome:
+    """Run all draws of a shard and write its files, trajectories first: runs without theirs there are not."""
+    started = time.process_time()
+    runs, months = simulate_draws(job)
+    failed = sum(run["status"] == FAILED for run in runs)
+    if job.trajectories is not None:
+        _write(job.folder / TRAJECTORIES / job.file_name, _months_table(months, job.trajectories), {})
+    _write(job.folder / RUNS / job.file_name, _runs_table(runs, job), {FAILURES: str(failed).encode()})
+    return Outcome(job.shard, len(runs), failed, time.process_time() - started)
+
+
+Key = tuple[int, str]  # row and arm
+
+
+def simulate_draws(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The runs of a shard, and what is kept of their months, in the order of draws and arms."""
+    scenarios = {
+        (row, name): job.scenario.with_values({**values, **arm})
+        for row, values in job.rows.items()
+        for name, arm in job.arms.items()
+    }
+    pasts = {key: past_key(scenario) for key, scenario in scenarios.items()}
+    groups: dict[tuple[Any, ...], list[tuple[Draw, Key]]] = {}
+    for draw in job.draws:
+        for name in job.arms:
+            groups.setdefault((draw.seed, *pasts[draw.row, name]), []).append((draw, (draw.row, name)))
+    runs, months = {}, {}
+    for members in groups.values():
+        for (draw, key), result in zip(members, _simulate(scenarios, members), strict=True):
+            facts = _facts(job, draw, key[1])
+            runs[draw, key[1]] = facts | _end(result, job.kept)
+            if job.trajectories is not None and isinstance(result, Trajectory):
+                months[draw, key[1]] = facts | _thinned(result, job.trajectories)
+    order = [(draw, name) for draw in job.draws for name in job.arms]
+    return [runs[one] for one in order], [months[one] for one in order if one in months]
+
+
+def _simulate(scenarios: Mapping[Key, Scenario], members: Sequence[tuple[Draw, Key]]) -> list[Trajectory | Exception]:
+    """Trajectories of runs that share a past, or what each of them died of."""
+    arms, seed = [scenarios[key] for _, key in members], members[0][0].seed
+    try:
+        return [_checked(one) for one in simulate_arms(arms, seed)]
+    except Exception as error:
+        if len(members) == 1:
+            return [error]
+        return [result for member in members for result in _simulate(scenarios, [member])]
+
+
+def _checked(trajectory: Trajectory) -> Trajectory:
+    bad = ~np.isfinite(trajectory.values)
+    if bad.any():
+        month, column = np.argwhere(bad)[0]
+        raise NotFinite(f"{trajectory.names[column]} is not a number in month {month + 1}")
+    return trajectory
+
+
+def _facts(job: Job, draw: Draw, arm: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {"run": run_id(draw.identity, arm), "row": draw.row, "replicate": draw.replicate}
+    return facts | {"arm": arm, "seed": draw.seed, **job.rows[draw.row]}
+
+
+def _end(result: Trajectory | Exception, kept: Sequence[str]) -> dict[str, Any]:
+    """A run at its horizon; of a failed one the error's type and text, and no numbers."""
+    if isinstance(result, Exception):
+        text = " ".join(str(result).split())
+        return {"status": FAILED, "error_type": type(result).__name__, "error": text, "values": None}
+    columns = _columns(result, kept)
+    return {"status": DONE, "error_type": None, "error": None, "values": result.values[-1, columns]}
+
+
+def _thinned(result: Trajectory, thinning: Thinning) -> dict[str, Any]:
+    months = np.arange(thinning.every, len(result.values) + 1, thinning.every)
+    return {"months": months, "values": result.values[months - 1][:, _columns(result, thinning.indicators)]}
+
+
+def _columns(result: Trajectory, kept: Sequence[str]) -> list[int]:
+    place = {name: number for number, name in enumerate(result.names)}
+    return [place[name] for name in kept]
+
+
+# -- tables
+
+FACTS = ("run", "row", "replicate", "arm", "seed")
+
+
+def _facts_table(rows: Sequence[Mapping[str, Any]], swept: Iterable[str]) -> dict[str, pa.Array]:
+    import pyarrow as pa
+
+    kinds = {"run": pa.string(), "row": pa.int32(), "replicate": pa.int32(), "seed": pa.int64()}
+    columns = {}
+    for name in (*FACTS, *swept):
+        column = pa.array([row[name] for row in rows], kinds.get(name))
+        columns[name] = column.dictionary_encode() if pa.types.is_string(column.type) and name != "run" else column
+    return columns
+
+
+def _runs_table(runs: Sequence[Mapping[str, Any]], job: Job) -> pa.Table:
+    """One row a run: what it is, how it ended, and its indicators at the horizon (missing where it failed)."""
+    import pyarrow as pa
+
+    columns = _facts_table(runs, next(iter(job.rows.values())))
+    for name in ("status", "error_type", "error"):
+        columns[name] = pa.array([run[name] for run in runs], pa.string())
+    missing = np.array([run["values"] is None for run in runs])
+    nothing = np.zeros(len(job.kept))
+    values = np.array([nothing if run["values"] is None else run["values"] for run in runs])
+    for number, name in enumerate(job.kept):
+        columns[name] = pa.array(values[:, number], mask=missing)
+    return pa.table(columns)
+
+
+def _months_table(months: Sequence[Mapping[str, Any]], thinning: Thinning) -> pa.Table:
+    """One row a run and month kept; failed runs have none."""
+    import pyarrow as pa
+
+    lengths = [len(one["months"]) for one in months]
+    where = np.repeat(np.arange(len(months)), lengths)
+    facts = pa.table(_facts_table(months, ())).take(pa.array(where)) if months else pa.table(_facts_table([], ()))
+    columns = {name: facts[name] for name in facts.column_names}
+    columns["month"] = pa.array(np.concatenate([one["months"] for one in months] or [[]]).astype(np.int32))
+    values = np.concatenate([one["values"] for one in months] or [np.zeros((0, len(thinning.indicators)))])
+    for number, name in enumerate(thinning.indicators):
+        columns[name] = pa.array(values[:, number])
+    return pa.table(columns)
+
+
+def _write(file: Path, table: pa.Table, metadata: Mapping[bytes, bytes]) -> None:
+    from pyarrow import parquet
+
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+    with whole(file) as temporary:
+        parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)

@@ -1,0 +1,273 @@
+"""Running a design into its folder: on worker processes, a cluster, or one part of it on one machine of many.
+
+Workers write their shards themselves and say only how many runs are in them, so that memory does not grow with the
+design and nothing that is done depends on this process living on.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from threading import Event
+
+from experiments.designs import Design
+from experiments.folder import Folder
+from experiments.pool import SturdyPool, kill_workers
+from experiments.runner import Progress, default_workers
+from experiments.shards import RUNS, Draw, Job, Outcome, run_shard, simulate_draws
+
+POLL = 0.2  # seconds between looks for a request to stop
+NOTED = 30.0  # seconds between notes in the manifest
+AHEAD = 2  # shards handed out per worker: one under way, one waiting
+PATIENCE = 60.0  # seconds that shards under way may take after a request to stop
+VISIBLE = 30.0  # seconds until a file that a worker wrote is seen here: network file systems cache names
+PILOTS, PILOT_SECONDS = 3, 0.5  # rows on which the time of a run is measured, and for how long at least
+BYTES = 8  # of one number in a shard, before compression
+KILLED = ("WorkerKilled", "KilledWorker")  # our pool's, and Dask's
+# Runs are what goes in parallel: libraries in a worker should start no threads of their own
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class SweepError(RuntimeError):
+    """A sweep cannot go on; what is finished is kept."""
+
+
+@dataclass
+class Report:
+    """What a sweep did this time, and what it could not do."""
+
+    total: int  # runs of this part
+    before: int  # runs of it that were there already
+    done: int = 0  # runs done this time, failed ones included
+    failed: int = 0  # of these
+    seconds: float = 0.0  # by the clock
+    core_seconds: float = 0.0  # that workers spent on runs and their files
+    killers: dict[int, str] = field(default_factory=dict)  # shards that could not be run, and why
+    stopped: bool = False
+
+    @property
+    def left(self) -> int:
+        """Runs of this part that are still missing."""
+        return self.total - self.before - self.done
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a design asks for, measured on a few of its runs."""
+
+    run_seconds: float
+    memory: int | None  # bytes of one process that runs it, as far as the system tells
+    disk: int  # bytes of its shards at most
+
+
+def estimate(design: Design) -> Estimate:
+    """Time some runs from all over the design; the first, which compiles the kernels, is not timed."""
+    rows = sorted({round(place * (design.rows - 1) / (PILOTS - 1)) for place in range(PILOTS)})
+    jobs = [_pilot(design, row) for row in rows]
+    simulate_draws(jobs[0])
+    started, runs = time.perf_counter(), 0
+    for number in count():
+        if number >= len(jobs) and time.perf_counter() - started > PILOT_SECONDS:
+            break
+        runs += len(simulate_draws(jobs[number % len(jobs)])[0])
+    numbers = len(design.kept)
+    if design.trajectories is not None:
+        numbers += len(design.trajectories.indicators) * (design.scenario.months // design.trajectories.every)
+    return Estimate((time.perf_counter() - started) / runs, peak_memory(), design.runs * numbers * BYTES)
+
+
+def _pilot(design: Design, row: int) -> Job:
+    draw = Draw(row, 0, design.seed, "")
+    return Job(0, Path(), design.scenario, design.arms, {row: design.row(row)}, (draw,), design.kept, None)
+
+
+def peak_memory() -> int | None:
+    """Most bytes that this process has held, or None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return None
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def run_sweep(
+    design: Design,
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    part: tuple[int, int] = (1, 1),
+    progress: Progress | None = None,
+    stop: Event | None = None,
+) -> Report:
+    """Run what is missing of a design in `folder`; the same call again goes on where this one ended.
+
+    `part` (i, n) is every n-th shard from the i-th on, for n processes that share a folder. With an `executor` (Dask,
+    MPI, any of `concurrent.futures`) of so many `workers`, these must see the same folder. `stop`, when set, ends it
+    after the shards under way. Raises ScenarioError where the folder or part is not free, SweepError where a worker
+    cannot write.
+    """
+    path = Path(folder).absolute()
+    with _writing(path), Folder(path, design, part) as place:
+        missing = place.missing()
+        arms = len(design.arms)
+        total = sum(len(place.plan.shard(number)) for number in place.shards) * arms
+        left = sum(map(len, missing.values())) * arms
+        report = Report(total, total - left)
+        if missing:
+            processes = workers or default_workers()
+            with _pool(executor, min(processes, len(missing))) as pool:
+                _Loop(place, report, missing, processes, progress, stop or Event()).run(pool)
+    return report
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What the file system refuses is said in one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SweepError(f"{path}: cannot be written ({reason}); what is finished is kept, and the same command "
+                         "goes on") from None  # fmt: skip
+
+
+@contextmanager
+def _pool(executor: Executor | None, workers: int) -> Iterator[Executor]:
+    """The executor given, or worker processes of our own, which end with this block whatever happens."""
+    if executor is not None:
+        yield executor
+        return
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    pool = SturdyPool(workers)
+    try:
+        yield pool
+    except BaseException:
+        pool.abandon()
+        raise
+    pool.shutdown()
+
+
+class _Loop:
+    """Hands shards to workers, never many ahead, and books what comes back."""
+
+    def __init__(
+        self,
+        place: Folder,
+        report: Report,
+        missing: Mapping[int, tuple[Draw, ...]],
+        workers: int,
+        progress: Progress | None,
+        stop: Event,
+    ) -> None:
+        self.place, self.report, self.workers = place, report, workers
+        self.jobs = (_job(place, number, draws) for number, draws in missing.items())
+        self.progress, self.stop = progress, stop
+        self.waiting: dict[Future[Outcome], Job] = {}
+        self.started = self.noted = time.monotonic()
+        self.facts = {
+            "host": platform.node(),
+            "process": os.getpid(),
+            "part": f"{place.part[0]}/{place.part[1]}",
+            "workers": workers,
+            "machine": platform.machine(),
+            "started": _now(),
+        }
+
+    def run(self, pool: Executor) -> None:
+        """Until nothing is left, or a stop is asked for and the shards under way are done."""
+        self._tell()
+        self._note()
+        try:
+            while self._hand_out(pool) or self.waiting:
+                done, _ = wait(self.waiting, timeout=POLL, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._book(self.waiting.pop(future), future)
+                if done:
+                    self._tell()
+                if time.monotonic() - self.noted > NOTED:
+                    self._note()
+                if self.stop.is_set():
+                    self._wind_up()
+                    return
+        finally:
+            for future in self.waiting:
+                future.cancel()
+            with suppress(OSError):  # a full disk: what is wrong is being said already
+                self._note(ended=_now())
+
+    def _hand_out(self, pool: Executor) -> bool:
+        """Give out shards until enough are ahead; is there anything to wait for?"""
+        while len(self.waiting) < AHEAD * self.workers and (job := next(self.jobs, None)) is not None:
+            self.waiting[pool.submit(run_shard, job)] = job
+        return bool(self.waiting)
+
+    def _wind_up(self) -> None:
+        """Take back what has not started and wait for what has."""
+        under_way = {future: job for future, job in self.waiting.items() if not future.cancel()}
+        self.waiting.clear()
+        done, late = wait(under_way, timeout=PATIENCE)
+        for future in done:
+            self._book(under_way[future], future)
+        if late:
+            kill_workers()
+        self.report.stopped = True
+        self._tell()
+
+    def _book(self, job: Job, future: Future[Outcome]) -> None:
+        try:
+            outcome = future.result()
+        except OSError:
+            raise
+        except Exception as error:
+            if type(error).__name__ not in KILLED:
+                raise
+            self.report.killers[job.shard] = f"{type(error).__name__}: {error}"
+            return
+        if self.report.done == 0:
+            _see(self.place.path / RUNS / job.file_name)
+        self.report.done += outcome.runs
+        self.report.failed += outcome.failed
+        self.report.core_seconds += outcome.seconds
+
+    def _tell(self) -> None:
+        self.report.seconds = time.monotonic() - self.started
+        if self.progress:
+            self.progress(self.report.before + self.report.done, self.report.total)
+
+    def _note(self, ended: str | None = None) -> None:
+        self.noted = time.monotonic()
+        self.report.seconds = self.noted - self.started
+        did = {name: getattr(self.report, name) for name in ("done", "failed")}
+        spent = {name: round(getattr(self.report, name), 3) for name in ("seconds", "core_seconds")}
+        hours = {"core_hours": round(self.report.seconds * self.workers / 3600.0, 6)}
+        self.place.note(**self.facts, **did, **spent, **hours, noted=_now(), ended=ended)
+
+
+def _job(place: Folder, number: int, draws: tuple[Draw, ...]) -> Job:
+    design = place.plan.design
+    rows = {row: design.row(row) for row in dict.fromkeys(draw.row for draw in draws)}
+    return Job(number, place.path, design.scenario, design.arms, rows, draws, design.kept, design.trajectories)
+
+
+def _see(file: Path) -> None:
+    """Is what a worker wrote seen from here? Raises SweepError."""
+    patience = time.monotonic() + VISIBLE
+    while not file.exists():
+        if time.monotonic() > patience:
+            raise SweepError(f"{file}: written by a worker but not seen here; the folder must be on a shared disk")
+        time.sleep(POLL)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
