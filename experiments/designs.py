@@ -23,7 +23,7 @@ from experiments.runner import replicate_seeds
 Columns = dict[str, np.ndarray]
 COMMON, INDEPENDENT = SEEDS = ("common", "independent")
 DEFAULT_ARMS: Mapping[str, Mapping[str, Value]] = {WITHOUT: {"facilitator.fte": 0.0}, WITH: {}}
-SHOWN = 10  # errors of rows that are listed one by one
+SHOWN = 3  # errors of rows that are listed one by one
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,11 @@ class Store:
         parts = list(self.tables(columns, kind))
         if not parts:
             raise ScenarioError([f"{self.folder}: has no {kind} yet"])
-        return pa.concat_tables(parts, promote_options="permissive").to_pandas()
+        frame: pd.DataFrame = pa.concat_tables(parts, promote_options="permissive").to_pandas()
+        for name in frame.select_dtypes("category"):  # in an order that does not hang on what was read first
+            categories = self.arms if name == "arm" else sorted(frame[name].cat.categories)
+            frame[name] = frame[name].cat.set_categories(categories)
+        return frame
 
     def rows(self) -> pd.DataFrame:
         """The design: `row` and the swept values."""

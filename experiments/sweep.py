@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -69,19 +69,28 @@ class Estimate:
 
 
 def estimate(design: Design) -> Estimate:
-    """Time some runs from all over the design; the first, which compiles the kernels, is not timed."""
+    """Time some runs from all over the design, in a process like the workers; compiling, done before, is not timed."""
     rows = sorted({round(place * (design.rows - 1) / (PILOTS - 1)) for place in range(PILOTS)})
     jobs = [_pilot(design, row) for row in rows]
     simulate_draws(jobs[0])
-    started, runs = time.perf_counter(), 0
-    for number in count():
-        if number >= len(jobs) and time.perf_counter() - started > PILOT_SECONDS:
-            break
-        runs += len(simulate_draws(jobs[number % len(jobs)])[0])
+    with SturdyPool(1) as pool:
+        seconds, memory = pool.submit(_time_runs, jobs).result()
     numbers = len(design.kept)
     if design.trajectories is not None:
         numbers += len(design.trajectories.indicators) * (design.scenario.months // design.trajectories.every)
-    return Estimate((time.perf_counter() - started) / runs, peak_memory(), design.runs * numbers * BYTES)
+    return Estimate(seconds, memory, design.runs * numbers * BYTES)
+
+
+def _time_runs(jobs: Sequence[Job]) -> tuple[float, int | None]:
+    """Seconds a run, and the most memory that this process has held."""
+    simulate_draws(jobs[0])  # loads the kernels
+    started, runs = time.perf_counter(), 0
+    for number in count():
+        spent = time.perf_counter() - started
+        if number >= len(jobs) and spent > PILOT_SECONDS:
+            return spent / runs, peak_memory()
+        runs += len(simulate_draws(jobs[number % len(jobs)])[0])
+    raise AssertionError
 
 
 def _pilot(design: Design, row: int) -> Job:

@@ -10,67 +10,28 @@ import gc
 import json
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from abm.scenario import Scenario
+from kretslopp import sweeping
+from kretslopp.options import (
+    Json,
+    Months,
+    Out,
+    Region,
+    Replicates,
+    Seed,
+    Set,
+    Workers,
+    app,
+    output_folder,
+    read_scenario,
+)
 
 INPUT_WRONG = 2
 RUN_FAILED = 1
 INTERRUPTED = 130
-MOST_RUNS = 1_000_000
-LARGEST_SEED = 2**63 - 1
-
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Does a regional resource centre make the circular economy happen? Simulate by-product exchanges with and "
-    "without one.",
-)
-
-Region = Annotated[str, typer.Argument(metavar="REGION|FILE", help="A region's name, or a scenario file (TOML).")]
-Replicates = Annotated[int, typer.Option(min=1, max=MOST_RUNS, help="Runs, or pairs of runs, on different seeds.")]
-Months = Annotated[int | None, typer.Option(help="Months after the spin-up (default: the scenario's, else 180).")]
-Seed = Annotated[
-    int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the experiment; the same seed gives the same digits.")
-]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override a parameter; repeatable.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the files.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Threads (default: one a processor).")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
-
-
-def _scenario(region: str, settings: list[str] | None, months: int | None, **more: Any) -> Scenario:
-    """The checked scenario of a command; `more` are parameters given by their own options (None: not given)."""
-    from abm.scenario import ScenarioError, load_scenario, parse_overrides
-
-    overrides = parse_overrides(settings or [])
-    for name, value in more.items():
-        parameter = name.replace("__", ".")
-        if value is not None:
-            if parameter in overrides:
-                raise ScenarioError([f"--set {parameter}: given twice (there is an option for it too)"])
-            overrides[parameter] = value
-    return load_scenario(region, overrides, months=months)
-
-
-def _folder(out: Path | None, name: str) -> Path:
-    """The output folder, made and writable, before any run starts."""
-    from tempfile import TemporaryFile
-
-    from abm.scenario import ScenarioError
-
-    folder = out or Path("runs") / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise ScenarioError([f"--out {folder}: cannot be written ({error.strerror})"]) from None
-    return folder
 
 
 @app.command()
@@ -84,8 +45,8 @@ def study(
     workers: Workers = None,
 ) -> None:
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""
-    scenario = _scenario(region, settings, months)
-    folder = _folder(out, scenario.name)
+    scenario = read_scenario(region, settings, months)
+    folder = output_folder(out, scenario.name)
     from kretslopp.progress import Reporter
     from results.study import make_study
 
@@ -110,11 +71,11 @@ def run(
     every: Annotated[int, typer.Option(min=1, help="Months between rows of the participant panel.")] = 1,
 ) -> None:
     """Trajectories of one scenario: trajectories.parquet and manifest.json, with --panel what is behind them."""
-    scenario = _scenario(region, settings, months)
+    scenario = read_scenario(region, settings, months)
     from experiments.panel import parse_panels
 
     panels = parse_panels(panel, every, scenario.months)
-    folder = _folder(out, f"{scenario.name}-run")  # beside the study of the same scenario, not over it
+    folder = output_folder(out, f"{scenario.name}-run")  # beside the study of the same scenario, not over it
     from experiments.trajectories import write_trajectories
     from kretslopp.progress import Reporter
 
@@ -146,7 +107,7 @@ def effect(
     as_json: Json = False,
 ) -> None:
     """What the centre changes, with minus without on the same seeds, with intervals."""
-    scenario = _scenario(region, settings, months, facilitator__fte=fte)
+    scenario = read_scenario(region, settings, months, facilitator__fte=fte)
     from experiments.effect import paired_effect
     from kretslopp.progress import Reporter
 
@@ -178,21 +139,26 @@ def list_what(
     typer.echo(json.dumps(rows, ensure_ascii=False) if as_json else as_text(rows))
 
 
+for command in (sweeping.sweep, sweeping.status, sweeping.merge):
+    app.command()(command)
+
+
 def main() -> None:
     """Run the command line; errors of input end with one line each and exit code 2."""
     _spare_the_interpreter()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        said = "interrupted; each file is whole, and a folder without manifest.json is not complete"
+        _fail([said], INTERRUPTED)
     except Exception as error:
         if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError
             _fail(lines, INPUT_WRONG)
         if hasattr(error, "format_message"):  # typer's own: a missing or malformed option
             _fail([error.format_message()], INPUT_WRONG)
+        if type(error).__name__ == "SweepError":
+            _fail([str(error)], RUN_FAILED)
         _fail([f"a run failed: {type(error).__name__}: {error}"], RUN_FAILED)
-    if code == INTERRUPTED:
-        _fail(["interrupted; each file is whole, and a folder without manifest.json is not complete"], INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

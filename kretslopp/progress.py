@@ -8,9 +8,9 @@ from typing import Any
 
 
 class Reporter:
-    """Tells how many of `total` are done; use as a context."""
+    """Tells how many of `total` are done (None: the first update says of how many); use as a context."""
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(self, what: str, total: int | None) -> None:
         self.what, self.total = what, total
         self.bar: Any = None
         self.task: Any = None
@@ -30,16 +30,19 @@ class Reporter:
                 transient=True,
             )
             self.bar.start()
-            self.task = self.bar.add_task(f"{self.what} (kernels compile first)", total=self.total)
-        else:
+            if self.total is not None:
+                self.task = self.bar.add_task(f"{self.what} (kernels compile first)", total=self.total)
+        elif self.total is not None:
             print(f"{self.what}: 0/{self.total} (kernels compile at the first run)", file=sys.stderr, flush=True)
         return self
 
     def update(self, done: int, total: int) -> None:
         """`done` of `total` are finished."""
-        if self.bar:
+        if self.bar and self.task is None:
+            self.task = self.bar.add_task(self.what, total=total, completed=done)
+        elif self.bar:
             self.bar.update(self.task, completed=done, total=total, description=self.what)
-        elif done * 10 // total > self.told:
+        elif total and done * 10 // total > self.told:
             self.told = done * 10 // total
             print(f"{self.what}: {done}/{total}", file=sys.stderr, flush=True)
 

@@ -12,8 +12,8 @@ import pandas as pd
 from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
 from experiments.effect import WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
-from experiments.runner import Progress, replicate_seeds
 from experiments.files import manifest, write_csv, write_json, write_parquet, write_text
+from experiments.runner import Progress, replicate_seeds
 from results.drawing import Study, staff
 from results.figures import write_figures
 from results.listings import as_text
