@@ -129,7 +129,7 @@ def flat_ranges(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
     """Name and range of each parameter in a table, dotted keys nested or not."""
     for key, given in tree.items():
         name = f"{prefix}{key}"
-        if isinstance(given, Mapping) and name not in BY_NAME and not set(given) & set(KEYS):
+        if isinstance(given, Mapping) and name not in BY_NAME and not {"low", "high"} & set(given):
             yield from flat_ranges(given, f"{name}.")
         else:
             yield name, given

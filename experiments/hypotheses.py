@@ -1,0 +1,359 @@
+"""Hypotheses put to the model: contrasts of its runs, tested one pair of replicates after the other until it is clear.
+
+A claim is a weighted sum of indicators over cells (variants of the scenario, all on the same replicates), said to be
+above or below its smallest effect of interest, or within it of zero. It is decided when a confidence sequence excludes
+the one or the other, so the number of replicates may follow what is seen; the error is shared equally by all claims of
+a file (Bonferroni), so that the chance of any wrong decision in it is `error` at most. The replicate is the unit.
+
+A hypothesis is supported when all its claims are, rejected when any is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from abm.catalogue import DataError, field_errors, nearest, read_toml
+from abm.parameters import BY_NAME, Value
+from abm.plan import plan
+from abm.scenario import Scenario, ScenarioError, load_scenario
+from experiments.designs import Design, Thinning, check_rows
+from experiments.effect import unit
+from experiments.ranges import flat_ranges
+from experiments.sequences import interval
+from experiments.store import Store
+from experiments.sweep import run_sweep
+
+STUDIES = Path(__file__).with_name("studies")
+Verdict = Literal["supported", "rejected", "undecided"]
+SUPPORTED: Verdict = "supported"
+REJECTED: Verdict = "rejected"
+UNDECIDED: Verdict = "undecided"
+ONLY = "run"  # the one arm of a cell
+
+Watch = Callable[[int, int, int], None]  # replicates so far, claims decided, claims in all
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Term(_Row):
+    """`weight` times an indicator of a cell after `month` (0: at the horizon), less its value after `since`."""
+
+    cell: str
+    weight: float
+    indicator: str = ""  # empty: the claim's
+    month: int = Field(default=0, ge=0)
+    since: int = Field(default=0, ge=0)
+
+
+class Claim(_Row):
+    """What a sum of terms is said to be: `above` smallest, `below` -smallest, or `within` smallest of zero."""
+
+    text: str
+    indicator: str
+    direction: Literal["above", "below", "within"]
+    smallest: float = Field(ge=0.0)
+    terms: tuple[Term, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _within_something(self) -> Claim:
+        if self.direction == "within" and self.smallest == 0.0:
+            raise ValueError("smallest: nothing is within 0 of zero")
+        return self
+
+    @property
+    def unit(self) -> str:
+        """Of the sum."""
+        return unit(self.indicator)
+
+    def decide(self, low: float, high: float) -> Verdict:
+        """What an interval says."""
+        if self.direction == "below":
+            low, high = -high, -low
+        if self.direction == "within":
+            inside, outside = (
+                -self.smallest < low and high < self.smallest,
+                low > self.smallest or high < -self.smallest,
+            )
+            return SUPPORTED if inside else REJECTED if outside else UNDECIDED
+        return SUPPORTED if low > self.smallest else REJECTED if high < self.smallest else UNDECIDED
+
+
+class Hypothesis(_Row):
+    """A statement with its source, and the claims that all must hold."""
+
+    name: str
+    statement: str
+    source: str
+    claim: tuple[Claim, ...] = Field(min_length=1)
+
+
+class Pairs(_Row):
+    """Replicates: at the first look, more at each further one, at most."""
+
+    first: int = Field(default=50, ge=10)
+    step: int = Field(default=25, ge=1)
+    most: int = Field(default=1000, ge=10, le=1_000_000)
+
+
+class _File(_Row):
+    name: str
+    region: str = ""
+    scenario: str = ""
+    months: int | None = None
+    error: float = Field(default=0.05, gt=0.0, lt=0.5)
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    pairs: Pairs = Pairs()
+    parameters: dict[str, Any] = {}
+    cells: dict[str, dict[str, Any]]
+    hypothesis: tuple[Hypothesis, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Hypotheses:
+    """A checked file of hypotheses: their cells as the rows of a design."""
+
+    name: str
+    scenario: Scenario
+    cells: Mapping[str, Mapping[str, Value]]
+    hypotheses: tuple[Hypothesis, ...]
+    error: float
+    pairs: Pairs
+    seed: int
+
+    @property
+    def claims(self) -> list[Claim]:
+        """All claims of all hypotheses."""
+        return [claim for hypothesis in self.hypotheses for claim in hypothesis.claim]
+
+    @property
+    def error_each(self) -> float:
+        """Error of one claim."""
+        return self.error / len(self.claims)
+
+    @property
+    def months_asked(self) -> list[int]:
+        """Months besides the horizon at which an indicator is asked for."""
+        asked = {month for claim in self.claims for term in claim.terms for month in (term.month, term.since)}
+        return sorted(asked - {0, self.scenario.months})
+
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """All that any claim asks for."""
+        names = [term.indicator or claim.indicator for claim in self.claims for term in claim.terms]
+        return tuple(dict.fromkeys(names))
+
+    def design(self, replicates: int) -> Design:
+        """The cells as rows, with common seeds, and the months that are asked for."""
+        names = list(dict.fromkeys(name for cell in self.cells.values() for name in cell))
+        values = self.scenario.values
+        columns = {name: np.array([cell.get(name, values[name]) for cell in self.cells.values()]) for name in names}
+        months = self.months_asked
+        every = reduce(math.gcd, months) if months else 0
+        thinning = Thinning(self.indicators, every) if months else None
+        arms: dict[str, dict[str, Value]] = {ONLY: {}}
+        return Design(
+            self.name, self.scenario, columns, replicates, arms, self.seed, True, self.indicators, thinning,
+            {"kind": "cells", "cells": list(self.cells)},
+        )  # fmt: skip
+
+
+@dataclass
+class Finding:
+    """A claim, what was decided, and the mean with its confidence sequence at each look (pairs, mean, low, high)."""
+
+    claim: Claim
+    looks: list[tuple[int, float, float, float]] = field(default_factory=list)
+    verdict: Verdict = UNDECIDED
+    decided_at: int | None = None
+
+    @property
+    def shown(self) -> tuple[int, float, float, float]:
+        """The look at which it was decided, or the last."""
+        return next((look for look in self.looks if look[0] == self.decided_at), self.looks[-1])
+
+    def look(self, sample: np.ndarray, error: float) -> None:
+        """Take a further look at a growing sample; a decision once made stands."""
+        mean, low, high = interval(sample, error)
+        self.looks.append((sample.size, mean, low, high))
+        if self.verdict == UNDECIDED:
+            self.verdict = self.claim.decide(low, high)
+            self.decided_at = sample.size if self.verdict != UNDECIDED else None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found on a file of hypotheses."""
+
+    asked: Hypotheses
+    findings: tuple[tuple[Hypothesis, tuple[Finding, ...]], ...]
+    pairs: int
+
+    def verdict(self, findings: Sequence[Finding]) -> Verdict:
+        """Of a hypothesis by its claims."""
+        verdicts = [one.verdict for one in findings]
+        if REJECTED in verdicts:
+            return REJECTED
+        return SUPPORTED if all(one == SUPPORTED for one in verdicts) else UNDECIDED
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a claim."""
+        return [
+            {
+                "hypothesis": hypothesis.name,
+                "statement": hypothesis.statement,
+                "source": hypothesis.source,
+                "verdict": self.verdict(findings),
+                "claim": one.claim.text,
+                "direction": one.claim.direction,
+                "smallest": one.claim.smallest,
+                "unit": one.claim.unit,
+                "claim_verdict": one.verdict,
+                "pairs": one.shown[0],
+                "mean": one.shown[1],
+                "low": one.shown[2],
+                "high": one.shown[3],
+                "error": self.asked.error_each,
+                "seed": self.asked.seed,
+            }
+            for hypothesis, findings in self.findings
+            for one in findings
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As printed by `hypotheses --json`."""
+        return {
+            "name": self.asked.name,
+            "scenario": self.asked.scenario.name,
+            "family_error": self.asked.error,
+            "pairs": self.pairs,
+            "seed": self.asked.seed,
+            "claims": self.rows(),
+        }
+
+
+# -- reading
+
+
+def study_names() -> list[str]:
+    """Files of hypotheses that come with the program."""
+    return sorted(file.stem for file in STUDIES.glob("*.toml"))
+
+
+def load_hypotheses(source: str | Path) -> Hypotheses:
+    """The hypotheses of a TOML file or of one that comes with the program; raises ScenarioError."""
+    file = Path(source)
+    if file.suffix != ".toml":
+        if str(source) not in study_names():
+            known = ", ".join(study_names())
+            raise ScenarioError([f"no hypotheses {str(source)!r}; known: {known}; or name a file ending in .toml"])
+        file = STUDIES / f"{source}.toml"
+    try:
+        content = read_toml(file)
+        read = _File(**{"name": file.stem, **content})
+    except DataError as error:
+        raise ScenarioError(error.errors) from None
+    except ValidationError as error:
+        raise ScenarioError(field_errors(str(file), error)) from None
+    if bool(read.region) == bool(read.scenario):
+        raise ScenarioError([f'{file}: give one of region = "..." and scenario = "file.toml"'])
+    base = load_scenario(
+        read.region or str(file.parent / read.scenario), dict(flat_ranges(read.parameters)), months=read.months
+    )
+    cells = {name: dict(flat_ranges(cell)) for name, cell in read.cells.items()}
+    asked = Hypotheses(read.name, base, cells, read.hypothesis, read.error, read.pairs, read.seed)
+    errors = [f"{file}: {line}" for line in _problems(asked)]
+    if errors:
+        raise ScenarioError(errors)
+    check_rows(asked.design(1), str(file))
+    return asked
+
+
+def _problems(asked: Hypotheses) -> list[str]:
+    known, columns = tuple(asked.cells), plan(asked.scenario).columns
+    errors = []
+    for name, cell in asked.cells.items():
+        for key, value in cell.items():
+            if key not in BY_NAME:
+                errors.append(f"cells.{name}: no parameter {key}{nearest(key, tuple(BY_NAME))}")
+            elif problem := BY_NAME[key].check(value):
+                errors.append(f"cells.{name}: {key}: {problem}")
+    for claim in asked.claims:
+        for term in claim.terms:
+            indicator = term.indicator or claim.indicator
+            if term.cell not in known:
+                errors.append(f"{claim.text}: no cell {term.cell!r}{nearest(term.cell, known)}")
+            if indicator not in columns:
+                errors.append(f"{claim.text}: no indicator {indicator}{nearest(indicator, columns)}")
+            if max(term.month, term.since) > asked.scenario.months:
+                errors.append(f"{claim.text}: month {max(term.month, term.since)} is after the end of the run")
+    return errors
+
+
+# -- testing
+
+
+def put_to_test(
+    asked: Hypotheses,
+    folder: str | Path,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    watch: Watch | None = None,
+) -> Result:
+    """Add replicates until every claim is decided or there are as many as the file allows.
+
+    The runs are a sweep in `folder`, so the same call goes on where an interrupted one ended, on the same digits.
+    """
+    findings = [(one, tuple(Finding(claim) for claim in one.claim)) for one in asked.hypotheses]
+    every = [finding for _, some in findings for finding in some]
+    replicates = min(asked.pairs.first, asked.pairs.most)
+    while True:
+        run_sweep(asked.design(replicates), folder, workers=workers, executor=executor)
+        samples = contrasts(asked, Store(folder), replicates)
+        for finding, sample in zip(every, samples, strict=True):
+            finding.look(sample, asked.error_each)
+        decided = sum(finding.verdict != UNDECIDED for finding in every)
+        if watch:
+            watch(replicates, decided, len(every))
+        if decided == len(every) or replicates >= asked.pairs.most:
+            return Result(asked, tuple(findings), replicates)
+        replicates = min(replicates + asked.pairs.step, asked.pairs.most)
+
+
+def contrasts(asked: Hypotheses, store: Store, replicates: int) -> list[np.ndarray]:
+    """The sum of each claim in each replicate, shape (replicates,); raises ScenarioError if a run failed."""
+    status = store.frame(["status", "error"])
+    failed = status[status["status"] != "done"]
+    if len(failed):
+        raise ScenarioError([f"{store.folder}: {len(failed)} runs failed: {failed['error'].iloc[0]}"])
+    cells, names = len(asked.cells), list(asked.indicators)
+    ends = store.frame(names)[names].to_numpy().reshape(cells, -1, len(names))[:, :replicates]
+    at = {asked.scenario.months: ends, 0: ends}
+    if asked.months_asked:
+        months = store.frame(["month", *names], kind="trajectories")
+        for month in asked.months_asked:
+            part = months.loc[months["month"] == month, names]
+            at[month] = part.to_numpy().reshape(cells, -1, len(names))[:, :replicates]
+    places = {name: number for number, name in enumerate(asked.cells)}
+    samples = []
+    for claim in asked.claims:
+        total = np.zeros(replicates)
+        for term in claim.terms:
+            column = names.index(term.indicator or claim.indicator)
+            value = at[term.month][places[term.cell], :, column]
+            if term.since:
+                value = value - at[term.since][places[term.cell], :, column]
+            total += term.weight * value
+        samples.append(total)
+    return samples
