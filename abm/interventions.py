@@ -71,6 +71,7 @@ class Intervention:
     """
 
     name: str
+    title: str
     meaning: str
     levers: tuple[str, ...]
     payer: str
@@ -88,6 +89,7 @@ INTERVENTIONS: dict[str, Intervention] = {
     for one in (
         Intervention(
             "landfill_tax",
+            "landfill tax",
             "raises the landfill tax: disposal avoided is worth more; revenue is a transfer",
             ("landfill_tax", "added_tax"),
             "national",
@@ -95,6 +97,7 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "carbon_price",
+            "carbon price",
             "raises the carbon price on emissions; revenue is a transfer",
             ("carbon_price", "added_price"),
             "national",
@@ -102,14 +105,23 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "transaction_subsidy",
+            "transaction-cost subsidy",
             "pays a share of search, bargaining and permit cost (advice vouchers)",
             ("subsidy",),
             "national",
             "subsidy",
         ),
-        Intervention("grant", "pays a share of the investment", ("grant",), "national", "grant"),
+        Intervention(
+            "grant",
+            "investment grant",
+            "pays a share of the investment",
+            ("grant",),
+            "national",
+            "grant",
+        ),
         Intervention(
             "price_floor",
+            "price floor",
             "contract for difference: tops the raw-material price up to a floor",
             ("price_floor",),
             "national",
@@ -117,17 +129,25 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "marketplace",
-            "digital marketplace: aware participants find more partners by themselves",
+            "digital marketplace",
+            "aware participants find more partners by themselves",
             ("marketplace",),
             "region",
             "",
             _per_participant,
         ),
         Intervention(
-            "campaign", "information campaign: participants become aware", ("campaign",), "region", "", _per_participant
+            "campaign",
+            "information campaign",
+            "participants become aware",
+            ("campaign",),
+            "region",
+            "",
+            _per_participant,
         ),
         Intervention(
             "mandate",
+            "municipal mandate",
             "obliges every municipality to reach a least maturity",
             ("mandate",),
             "municipal",
@@ -136,6 +156,7 @@ INTERVENTIONS: dict[str, Intervention] = {
         ),
         Intervention(
             "procurement",
+            "public procurement",
             "public buyers pay a premium for replaced raw material in what they buy",
             ("procurement",),
             "municipal",

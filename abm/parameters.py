@@ -367,6 +367,29 @@ PARAMETERS: tuple[Parameter, ...] = (
 BY_NAME: dict[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
 FUNCTIONS: tuple[str, ...] = tuple(name.rsplit(".", 1)[1] for name in BY_NAME if name.startswith("facilitator.shares."))
 
+# What whoever sets up the centre or a policy decides, in exploratory modelling a lever, not an uncertainty
+OF_THE_CENTRE = frozenset(
+    name for name in BY_NAME if name.startswith(("facilitator.shares.", "facilitator.funding."))
+) | {
+    f"facilitator.{name}"
+    for name in ("fte", "start", "stop", "staff_path", "strategy", "host", "project_end", "review_threshold")
+}
+LEVERS = (
+    OF_THE_CENTRE
+    | {name for name in BY_NAME if name.startswith("interventions.") and not name.endswith(".cost")}
+    | {f"facilitator.{name}" for name in ("covers", "coordination", "review_period")}
+)
+NOT_UNCERTAIN = ("run.spin_up", "transaction.multiplier")  # how the model is run; all four hours, which vary themselves
+
+
+def uncertainties() -> tuple[Parameter, ...]:
+    """Numbers with declared bounds that nobody decides on: what a robust result should not hang on."""
+    return tuple(
+        one
+        for one in PARAMETERS
+        if one.numeric and one.low is not None and one.name not in LEVERS and one.name not in NOT_UNCERTAIN
+    )
+
 
 def _nested() -> dict[str, Any]:
     tree: dict[str, Any] = {}

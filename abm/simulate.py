@@ -16,7 +16,7 @@ from abm.discovery import become_latent
 from abm.month import months
 from abm.observe import INDICATORS, Rows
 from abm.opportunities import enumerate_opportunities
-from abm.parameters import BY_NAME, Value
+from abm.parameters import OF_THE_CENTRE, Value
 from abm.plan import plan
 from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import MARKET, deviations, guarantee, markets, unit_values
@@ -56,10 +56,6 @@ FROM_MONTH_0 = ("facilitator.", "interventions.")  # what acts from month 0 on o
 COVERED = "facilitator.covers"
 SHARED = ("months", "region", "facilitators", "firms", "rule_files")
 RATES = "facilitator."  # what one person does a year, except for what describes the resource centre alone
-OF_THE_CENTRE = {name for name in BY_NAME if name.startswith(("facilitator.shares.", "facilitator.funding."))} | {
-    f"facilitator.{name}"
-    for name in ("fte", "start", "stop", "staff_path", "strategy", "host", "project_end", "review_threshold")
-}
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from experiments.designs import Design, Thinning, check_rows
 from experiments.effect import unit
 from experiments.ranges import flat_ranges
 from experiments.sequences import interval
-from experiments.store import Store
+from experiments.store import Store, read_manifest
 from experiments.sweep import run_sweep
 
 STUDIES = Path(__file__).with_name("studies")
@@ -318,8 +318,9 @@ def put_to_test(
     findings = [(one, tuple(Finding(claim) for claim in one.claim)) for one in asked.hypotheses]
     every = [finding for _, some in findings for finding in some]
     replicates = min(asked.pairs.first, asked.pairs.most)
+    there = (read_manifest(Path(folder)) or {"design": {"replicates": 0}})["design"]["replicates"]
     while True:
-        run_sweep(asked.design(replicates), folder, workers=workers, executor=executor)
+        run_sweep(asked.design(max(replicates, there)), folder, workers=workers, executor=executor)
         samples = contrasts(asked, Store(folder), replicates)
         for finding, sample in zip(every, samples, strict=True):
             finding.look(sample, asked.error_each)

@@ -5,10 +5,13 @@ Drawn with the object-oriented interface only (no pyplot, no display); the style
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,6 +22,7 @@ from abm.parameters import BY_NAME, Value, read_path
 from abm.scenario import Scenario, resource_centre
 from abm.staffing import staff_path
 from experiments.effect import WITH, WITHOUT, Arms, Difference, PairedEffect
+from experiments.files import whole, write_text
 from results.tables import number, years
 
 # After Okabe and Ito, for colour-blind readers; grey and orange darkened until small text is legible on white
@@ -147,6 +151,18 @@ def new_figure(height: float) -> Figure:
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     return figure
+
+
+def write_figure(draw: Callable[[], Figure], file: Path, title: str) -> str:
+    """Draw in the common style and write `file`.png and .svg; returns the text of the SVG."""
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        figure = draw()
+        with whole(file.with_name(f"{file.name}.png")) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+        svg = io.StringIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
+    write_text(file.with_name(f"{file.name}.svg"), svg.getvalue())
+    return svg.getvalue()
 
 
 def single_axes(figure: Figure) -> Axes:

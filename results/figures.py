@@ -5,17 +5,15 @@ A figure is added by a function and a line in `FIGURES`.
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.effect import WITH, WITHOUT
-from experiments.files import whole
 from results.drawing import (
     BLUE,
     COLOUR,
@@ -23,7 +21,6 @@ from results.drawing import (
     INK,
     LABEL,
     ORANGE,
-    STYLE,
     Drawing,
     Study,
     count_text,
@@ -35,6 +32,7 @@ from results.drawing import (
     single_axes,
     staff,
     time_axis,
+    write_figure,
     year_axis,
 )
 from results.maps import region_map
@@ -264,18 +262,9 @@ def write_figures(study: Study, folder: Path) -> dict[str, str]:
     """Write each figure as PNG and SVG into `folder`; the SVG texts by name. A figure that has no data is left out."""
     drawn = {}
     for drawing in FIGURES:
-        files = {kind: folder / f"{drawing.name}.{kind}" for kind in ("png", "svg")}
         if not drawing.needs(study):
-            for file in files.values():
-                file.unlink(missing_ok=True)  # of an earlier study in the same folder
+            for kind in ("png", "svg"):
+                (folder / f"{drawing.name}.{kind}").unlink(missing_ok=True)  # of an earlier study in the same folder
             continue
-        with mpl.rc_context(STYLE):  # type: ignore[arg-type]
-            figure = drawing.figure(study)
-            with whole(files["png"]) as file:
-                figure.savefig(file, format="png", metadata={"Software": None})
-            svg = io.StringIO()
-            figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": drawing.title})
-        drawn[drawing.name] = svg.getvalue()
-        with whole(files["svg"]) as file:
-            file.write_text(svg.getvalue(), encoding="utf-8")
+        drawn[drawing.name] = write_figure(partial(drawing.figure, study), folder / drawing.name, drawing.title)
     return drawn

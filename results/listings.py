@@ -68,6 +68,7 @@ def interventions() -> list[Row]:
         rows.append(
             {
                 "name": one.name,
+                "title": one.title,
                 "level": level.name,
                 "unit": level.unit,
                 "low": level.low,

@@ -94,7 +94,7 @@ def in_both_arms(scenario: Scenario) -> list[str]:
     for one in INTERVENTIONS.values():
         level = scenario.values[one.level.name]
         if level:
-            also.append(f"{one.name.replace('_', ' ')} {level:g} {one.level.unit}")
+            also.append(f"{one.title} {level:g} {one.level.unit}")
     return also
 
 
