@@ -1,4 +1,4 @@
-"""Month's step 12: what the public paid this month, and who of the public paid it.
+"""Month's step 12: what the public paid this month, who of the public paid it, and the ledgers of municipalities.
 
 Cost is what is used up: staff and administration. What is paid to the parties (grants, subsidies, guaranteed prices,
 premiums) and what added taxes bring in are transfers and stand apart. Tax revenue counts what still pays the added tax:
@@ -9,8 +9,21 @@ from __future__ import annotations
 
 from abm.catalogue import PAYERS
 from abm.compiled import mechanism
+from abm.staffing import covered_residents, paying_residents
 
 NATIONAL, REGION, MUNICIPAL = range(len(PAYERS))
+
+
+@mechanism
+def bill_towns(f, cofunding, rest, world, state):
+    """Municipalities pay for facilitator `f`, SEK, by residents: co-funding who agreed to it, the rest all covered."""
+    paying, covered = paying_residents(f, world, state), covered_residents(f, world)
+    for m in range(state.ledger.size):
+        residents, ledger = world.residents[m], state.ledger[m]
+        if state.seats[f, m].pays:
+            ledger.paid += cofunding * residents / paying
+        if world.covers[f, m]:
+            ledger.paid += rest * residents / covered
 
 
 @mechanism
@@ -21,12 +34,15 @@ def pay_staff(p, world, state):
         centre = state.centres[f]
         account.staff += month * centre.staff
         account.national += month * centre.national
-        account.municipal += month * centre.municipal
+        cofunding = month * centre.municipal
+        account.municipal += cofunding
         rest = month * (centre.staff - centre.national - centre.municipal)
         payer = world.centres[f].payer
         account.national += rest * (payer == NATIONAL)
         account.region += rest * (payer == REGION)
-        account.municipal += rest * (payer == MUNICIPAL)
+        municipal = rest * (payer == MUNICIPAL)
+        account.municipal += municipal
+        bill_towns(f, cofunding, municipal, world, state)
 
 
 @mechanism
@@ -37,6 +53,17 @@ def run_interventions(state):
     account.national += lever.national / 12.0
     account.region += lever.region / 12.0
     account.municipal += lever.municipal / 12.0
+
+
+@mechanism
+def keep_ledgers(state):
+    """A month of each municipality: what its participants gained, and its part of interventions that all pay for."""
+    each = state.lever[0].municipal / 12.0 / state.ledger.size
+    for m in range(state.ledger.size):
+        town, ledger = state.towns[m], state.ledger[m]
+        ledger.saving += town.saving / 12.0
+        ledger.carbon += town.carbon / 12.0
+        ledger.paid += each
 
 
 @mechanism
@@ -60,5 +87,6 @@ def step(p, world, state):
     """Book the month."""
     pay_staff(p, world, state)
     run_interventions(state)
+    keep_ledgers(state)
     if state.lever[0].added_tax > 0.0 or state.lever[0].added_price > 0.0:
         collect_taxes(world, state)

@@ -137,12 +137,14 @@ def agree(c, quantity, talking, p, world, state, rules):
 @mechanism
 def pay(i, amount, world, state):
     """Book a transaction cost, SEK, under who paid it."""
-    subsidy = state.lever[0].subsidy * amount
+    fixed, subsidy = world.participants[i], state.lever[0].subsidy * amount
+    own = amount - subsidy
     state.account[0].subsidy += subsidy
-    if world.participants[i].firm:
-        state.account[0].transaction_firms += amount - subsidy
+    if fixed.firm:
+        state.account[0].transaction_firms += own
     else:
-        state.account[0].transaction_utilities += amount - subsidy
+        state.account[0].transaction_utilities += own
+    state.ledger[fixed.municipality].spent += own
 
 
 @event

@@ -43,6 +43,7 @@ def conclude(case, quantity, t, world, state):
         account.investment += state.deal[side].investment
         account.cofinance += state.deal[side].cofinance
         account.grant += state.deal[side].grant
+        state.ledger[world.participants[i].municipality].spent += state.deal[side].investment
         state.persons[i].agreements += 1
         state.persons[i].refusals = 0
     count_exchange(case, 1, world, state)

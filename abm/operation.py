@@ -31,7 +31,9 @@ def operate(case, donor, user, p, world, state):
     account.carbon += case.saved * case.quantity / 12.0
     replaced = route.substitution * case.fit * case.quantity
     account.price_floor += replaced * market.top_up / 12.0
-    account.procurement += replaced * (premium(case, lever) - 1.0) * (market.price + market.top_up) / 12.0
+    premiums = replaced * (premium(case, lever) - 1.0) * (market.price + market.top_up) / 12.0
+    account.procurement += premiums
+    state.ledger[case.there].paid += premiums
     state.tally[0].freight += (route.emission_saving / 1000.0 - case.saved) * case.quantity
     return supplier < 0.0 or receiver < 0.0
 

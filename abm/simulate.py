@@ -34,6 +34,7 @@ from abm.state import (
     DORMANT,
     ENTRY,
     LEARNER,
+    LEDGER,
     NEVER_DUE,
     NONE,
     PAIR,
@@ -76,13 +77,19 @@ class Network:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One run: `values` of shape (months, indicators and groups), named by `names`; the network at the end."""
+    """One run: `values` of shape (months, indicators and groups), named by `names`; the network at the end.
+
+    `ledger` (state.LEDGER) has one record a municipality, in the region's order: sums from month 0 to the end of
+    `saving` (SEK) and `carbon` (t CO2e) of its participants, what they `spent` themselves on agreements and investment
+    (SEK), and what it `paid` as a public body (SEK).
+    """
 
     scenario: str
     seed: int
     names: tuple[str, ...]
     values: np.ndarray
     network: Network
+    ledger: np.ndarray
 
     def __getitem__(self, indicator: str) -> np.ndarray:
         """The monthly series of one indicator; KeyError if there is none of that name."""
@@ -209,6 +216,7 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         coverage=np.zeros(world.serves.shape[1], COVERAGE),
         tally=np.zeros(1, TALLY),
         account=np.zeros(1, ACCOUNT),
+        ledger=np.zeros(towns, LEDGER),
         lever=np.zeros(1, world.levers.dtype),
         supply_free=world.supplies["quantity"].copy(),
         demand_free=world.demands["quantity"].copy(),
@@ -297,21 +305,22 @@ class Run:
         )
 
     def trajectory(self) -> Trajectory:
-        """What was observed so far, and the network of now."""
+        """What was observed so far, and the network and ledger of now."""
         values = _table(self.rows)[: max(self.month, 0)]
         network = _network(self.world, self.state, self.names)
-        return Trajectory(self.scenario.name, self.seed, plan(self.scenario).columns, values, network)
+        columns, ledger = plan(self.scenario).columns, self.state.ledger.copy()
+        return Trajectory(self.scenario.name, self.seed, columns, values, network, ledger)
 
 
 def spun_up(scenario: Scenario, seed: int, arms: Sequence[Scenario] = ()) -> Run:
-    """A run at month 0, the spin-up done and its account closed, that can branch into `arms`."""
+    """A run at month 0, the spin-up done and its accounts closed, that can branch into `arms`."""
     world, names = build(scenario, seed)
     plans = [plan(arm) for arm in (scenario, *arms)]
     world = world._replace(fastest_search=max(one.fastest_search for one in plans))
     state = initial_state(plans[0].p, world, max(one.most_carried for one in plans))
     run = Run(scenario, seed, names, world, state, plans[0].rows(scenario.months), -world.spin_up)
     run.advance(world.spin_up)
-    state.account[:] = np.zeros(1, ACCOUNT)
+    state.open_accounts()
     return run
 
 

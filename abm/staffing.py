@@ -127,6 +127,16 @@ def covered_residents(f, world):
 
 
 @mechanism
+def paying_residents(f, world, state):
+    """Residents of the municipalities that co-fund facilitator `f` this year."""
+    residents = 0.0
+    for m in range(world.residents.size):
+        if state.seats[f, m].pays:
+            residents += world.residents[m]
+    return residents
+
+
+@mechanism
 def decide_cofunding(f, t, p, world, state):
     """Each municipality covered decides for the year: active ones pay while their benefit, money first, outgrows it."""
     row, young = world.centres[f], t - state.centres[f].opened < p.municipalities.cofund_grace
@@ -155,10 +165,7 @@ def review(f, t, p, world, state):
 def fund(f, t, p, world, state):
     """Staff of facilitator `f` this month: what is planned, as far as it is paid for."""
     row, centre, plan = world.centres[f], state.centres[f], world.staff[t, f]
-    paying = 0.0
-    for m in range(state.towns.size):
-        if state.seats[f, m].pays:
-            paying += world.residents[m]
+    paying = paying_residents(f, world, state)
     centre.national = plan * row.national if t - world.spin_up < row.project_end else 0.0
     centre.municipal = plan * row.municipal * paying / covered_residents(f, world)
     centre.staff = plan * (1.0 - row.national - row.municipal) + centre.national + centre.municipal

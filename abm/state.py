@@ -223,6 +223,16 @@ ACCOUNT = np.dtype(
     ],
     align=True,
 )
+# Sums since month 0 of one municipality; apart from TOWN, whose records are read all through a month
+LEDGER = np.dtype(
+    [
+        ("saving", "f8"),  # private saving of its participants, SEK
+        ("carbon", "f8"),  # their part of the emissions avoided, half of each exchange a party, t CO2e
+        ("spent", "f8"),  # transaction cost and investment that they paid themselves, SEK
+        ("paid", "f8"),  # what it paid as a public body: facilitators, mandates, premiums of procurement, SEK
+    ],
+    align=True,
+)
 DEAL = np.dtype(
     [(name, "f8") for name in ("first_cost", "last_cost", "investment", "cofinance", "grant")],
     align=True,
@@ -277,6 +287,7 @@ class State(NamedTuple):
     coverage: np.ndarray  # COVERAGE, Q
     tally: np.ndarray  # TALLY, one record
     account: np.ndarray  # ACCOUNT, one record
+    ledger: np.ndarray  # LEDGER, by municipality
     lever: np.ndarray  # interventions.LEVERS of this month, one record
     supply_free: np.ndarray  # units/yr, by supply stream
     demand_free: np.ndarray
@@ -308,6 +319,11 @@ class State(NamedTuple):
     def moving_cases(self) -> np.ndarray:
         """The cases in visiting order, with those lost in the last month done; a copy."""
         return self.cases[self.moving[: self.tally[0]["moving"]]]
+
+    def open_accounts(self) -> None:
+        """Month 0: account and ledger start at nothing."""
+        self.account[:] = np.zeros(1, ACCOUNT)
+        self.ledger[:] = np.zeros(1, LEDGER)
 
     def copy(self) -> State:
         """An independent copy, the branching point of two arms: of tables with room to spare, what is used."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from abm.catalogue import PAYERS, Facilitator
 from abm.month import months
-from abm.parameters import FUNCTIONS, record
+from abm.parameters import FUNCTIONS, Value, record
 from abm.plan import plan
 from abm.rules import RULES
 from abm.ruleset import slots
-from abm.scenario import Scenario
-from abm.simulate import build, initial_state, simulate
+from abm.scenario import Scenario, load_scenario
+from abm.simulate import Trajectory, build, initial_state, simulate
 from abm.state import ACTIVE, LATENT, NEGOTIATING, RESTING, STAGES, State, World
 from tests.engine import KNOWN, of_pairs
 
@@ -177,6 +179,91 @@ def test_flows_and_money(tiny: Scenario, changes: dict[str, float | int | str], 
     administration = _administration(scenario)
     assert run["public_cost"][-1] == pytest.approx(staff * open_months / 12 / 1e6 + administration)
     assert not np.any(np.isnan(run.values))
+
+
+@st.composite
+def payers(draw: st.DrawFn) -> tuple[dict[str, Value], str, tuple[str, ...]]:
+    """Who pays for the resource centre; who for a node, and what this covers."""
+    national, municipal = draw(st.sampled_from([(0.0, 0.0), (0.0, 0.4), (0.3, 0.6), (0.0, 1.0)]))
+    funding: dict[str, Value] = {
+        "facilitator.funding.national": national,
+        "facilitator.funding.municipal": municipal,
+        "municipalities.cofund_threshold": draw(st.sampled_from([0.0, 0.3])),
+        "facilitator.coordination": 0.5,
+    }
+    covers = draw(st.sampled_from([(), ("Storstad",), ("Mellanby", "Lillbyn")]))
+    return funding, draw(st.sampled_from(PAYERS)), covers
+
+
+def _with_node(scenario: Scenario, payer: str, covers: tuple[str, ...]) -> Scenario:
+    shares = dict.fromkeys(FUNCTIONS, 1.0 / len(FUNCTIONS))
+    node = Facilitator(name="node", fte=1.5, shares=shares, payer=payer, covers=covers)
+    return replace(scenario, facilitators=(node,))
+
+
+def _assert_ledgers_close(run: Trajectory) -> None:
+    """Over municipalities they sum to the region's accounts, up to rounding."""
+    region = {
+        "saving": run["saving"][-1] * 1e6,
+        "carbon": run["carbon"][-1],
+        "spent": (run["transaction_firms"] + run["transaction_utilities"] + run["investment"])[-1] * 1e6,
+        "paid": run["paid_municipal"][-1] * 1e6,
+    }
+    assert run.ledger.dtype.names == tuple(region)
+    for name, total in region.items():
+        assert run.ledger[name].sum() == pytest.approx(total, rel=1e-9, abs=1e-6), name
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(changes=changes(), payers=payers(), seed=st.integers(0, 2**32))
+def test_ledgers_of_municipalities_close(
+    tiny: Scenario,
+    changes: dict[str, Value],
+    payers: tuple[dict[str, Value], str, tuple[str, ...]],
+    seed: int,
+) -> None:
+    funding, payer, covers = payers
+    _assert_ledgers_close(simulate(_with_node(tiny, payer, covers).with_values(changes | funding), seed))
+
+
+def test_ledgers_close_when_municipalities_pay_for_everything(region: Scenario) -> None:
+    """Co-funding, a node of their own, a mandate and procurement at once, each of which costs something."""
+    paid: dict[str, Value] = {
+        "facilitator.funding.municipal": 0.5,
+        "facilitator.coordination": 0.5,
+        "interventions.mandate.level": 1,
+        "interventions.procurement.level": 0.3,
+    }
+    whole = _with_node(region, "municipal", ("Norrköping", "Linköping", "Motala")).with_values(paid)
+    run = simulate(whole, 3)
+    _assert_ledgers_close(run)
+    assert all(np.all(run.ledger[name] > 0) for name in ("spent", "paid"))
+    for less in (
+        whole.with_values({"facilitator.funding.municipal": 0.0}),
+        replace(whole, facilitators=()),
+        whole.with_values({"interventions.mandate.level": 0}),
+        whole.with_values({"interventions.procurement.level": 0.0}),
+    ):
+        fewer = simulate(less, 3)
+        _assert_ledgers_close(fewer)
+        assert fewer.ledger["paid"].sum() < run.ledger["paid"].sum()
+
+
+def test_what_municipalities_pay_by_hand() -> None:
+    """In a year: co-funding and a node by residents of who pays and what is covered, a mandate equally."""
+    year = load_scenario("tiny", {"facilitator.fte": 0.0}, months=12)
+    residents = np.array([town.population for town in year.region.municipality])
+    person, node = float(year.values["facilitator.cost"]), _with_node(year, "municipal", ("Storstad", "Lillbyn"))
+    first: dict[str, Value] = {"facilitator.fte": 4.0, "facilitator.start": 0, "facilitator.funding.municipal": 0.5}
+    mandate: dict[str, Value] = {"interventions.mandate.level": 2, "interventions.mandate.start": 0}
+    active, covered = np.array([1, 0, 0]), residents * np.array([1, 0, 1])  # asked at the opening: Storstad is active
+    for scenario, paid in (
+        (year, np.zeros(3)),
+        (year.with_values(first), 2.0 * person * residents / residents.sum() * active),
+        (node, 1.5 * person * covered / covered.sum()),
+        (year.with_values(mandate), np.full(3, 2.0 * float(year.values["interventions.mandate.cost"]))),
+    ):
+        assert simulate(scenario, 1).ledger["paid"] == pytest.approx(paid)
 
 
 def test_hours_add_up_to_the_cost_of_an_agreement(tiny: Scenario) -> None:

@@ -53,6 +53,7 @@ def test_steps_give_the_digits_of_simulate(name: str, months: int) -> None:
     assert model.trajectory().names == whole.names
     np.testing.assert_array_equal(model.trajectory().values, whole.values)
     np.testing.assert_array_equal(model.trajectory().network.supplier, whole.network.supplier)
+    np.testing.assert_array_equal(model.trajectory().ledger, whole.ledger)
 
 
 def test_agents_and_collectors_change_nothing(tiny: Scenario) -> None:

@@ -14,9 +14,10 @@ import abm.catalogue
 from abm.observe import INDICATORS
 from abm.parameters import FUNCTIONS, STRATEGIES, Value
 from abm.scenario import Scenario, load_scenario
-from abm.simulate import simulate
+from abm.simulate import Trajectory, simulate
+from abm.state import LEDGER
 from tests.twin import RegionModel
-from tests.twin.compare import Comparison, compare, is_close, traced
+from tests.twin.compare import Comparison, compare, is_close, ledger_of, traced
 
 Changes = dict[str, Value]
 SHORT: Changes = {"run.spin_up": 3}
@@ -145,12 +146,14 @@ shares = { leadership = 0.2, knowledge = 0.2, policy = 0.2, brokerage = 0.2, mee
 strategy = "first_come"
 covers = ["Mellanby", "Lillbyn"]
 host = "Mellanby"
+payer = "municipal"
 
 [[facilitator]]
 name = "national centre"
 fte = 3.0
 start = 10
 shares = { leadership = 0.5, knowledge = 0.2, policy = 0.1, brokerage = 0.1, meeting = 0.1 }
+payer = "national"
 strategy = "carbon"
 supports = ["town node", "village node", "resource centre"]
 support = 0.7
@@ -184,6 +187,12 @@ def _together(changes: Changes, folder: Path) -> Scenario:
     return load_scenario(file, SHORT | changes, months=60)
 
 
+def _assert_same_ledger(run: Trajectory, model: RegionModel) -> None:
+    mine = ledger_of(model)
+    for name in LEDGER.names or ():
+        assert is_close(mine[name], run.ledger[name]).all(), name
+
+
 def _assert_same(result: Comparison) -> None:
     assert result.difference is None or result.difference.is_rounding, result.difference
     assert result.differing() == {}
@@ -213,6 +222,7 @@ def test_twin_has_the_table_of_simulate(tiny: Scenario, seed: int) -> None:
     for indicator in INDICATORS:
         if indicator.unit == "count" and indicator.name not in ("degree", "caseload"):
             assert np.array_equal(table[indicator.name], run[indicator.name]), indicator.name
+    _assert_same_ledger(run, model)
     assert run["started"][-1] > 0
 
 
@@ -229,6 +239,7 @@ def test_twin_has_the_table_of_a_whole_region(changes: Changes) -> None:
     model.run_model()
     table = model.datacollector.get_model_vars_dataframe()
     assert is_close(table[list(run.names)].to_numpy(float), run.values).all()
+    _assert_same_ledger(run, model)
     assert run["exchanges"][-1] > 50
 
 
@@ -267,6 +278,8 @@ def test_much_happens_in_what_is_compared(tmp_path: Path) -> None:
     most = {indicator.name: max(run[indicator.name].max() for run in runs) for indicator in INDICATORS}
     assert [name for name, value in most.items() if value <= 0] == []
     assert any(run["staff"][-1] == 0 < run["staff"].max() for run in runs)
+    for name in LEDGER.names or ():
+        assert all(max(run.ledger[name][m] for run in runs) > 0 for m in range(len(runs[0].ledger))), name
 
 
 @pytest.mark.parametrize(

@@ -523,7 +523,9 @@ static inline bool operate(const Case *one, double watching, const Parameters *p
     account->carbon += one->saved * one->quantity / 12.0;
     const double replaced = route->substitution * one->fit * one->quantity;
     account->price_floor += replaced * market->top_up / 12.0;
-    account->procurement += replaced * (premium(one, lever) - 1.0) * price / 12.0;
+    const double premiums = replaced * (premium(one, lever) - 1.0) * price / 12.0;
+    account->procurement += premiums;
+    state->ledger[one->there].paid += premiums;
     state->tally->freight += (route->emission_saving / 1000.0 - one->saved) * one->quantity;
     return losing;
 }

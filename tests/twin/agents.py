@@ -41,6 +41,16 @@ class Group:
         return self.adopters / self.members if self.members else 0.0
 
 
+@dataclass
+class Ledger:
+    """What a municipality's participants gained and spent since month 0, and what it paid as a public body."""
+
+    saving: float = 0.0  # SEK
+    carbon: float = 0.0  # t CO2e
+    spent: float = 0.0  # SEK
+    paid: float = 0.0  # SEK
+
+
 class Participant(mesa.Agent):
     """A plant that may exchange by-products, or a site where there may be one."""
 
@@ -168,6 +178,7 @@ class Participant(mesa.Agent):
         subsidy = self.model.levers.subsidy * amount
         self.model.account.subsidy += subsidy
         self.book(amount - subsidy)
+        self.municipality.ledger.spent += amount - subsidy
 
     def book(self, amount: float) -> None:
         """Book a transaction cost that it bears itself."""
@@ -294,6 +305,7 @@ class Municipality(mesa.Agent):
         self.group = Group(f"municipality.{row.name}")
         self.exchanges = self.steps = 0
         self.saving = self.carbon = 0.0  # of its participants last month, a year
+        self.ledger = Ledger()
         self.training = self.event = self.relief = 0.0  # per participant so far; share won
         self.clock = self._next_clock()
 

@@ -18,7 +18,7 @@ from abm.plan import plan
 from abm.ruleset import slots
 from abm.scenario import Scenario
 from abm.simulate import build, initial_state
-from abm.state import ACCOUNT, NEVER_DUE, NOBODY, STAGES, State, World
+from abm.state import LEDGER, NEVER_DUE, NOBODY, STAGES, State, World
 from tests.engine import KNOWN, of_pairs
 from tests.twin.agents import Participant
 from tests.twin.facilitator import Facilitator
@@ -200,6 +200,13 @@ def find_difference(world: World, state: State, model: RegionModel, log: list[De
     return Difference(model.month, fields, min(concerned, key=lambda one: one.edge, default=None))
 
 
+def ledger_of(model: RegionModel) -> np.ndarray:
+    """The twin's ledgers as the engine keeps them."""
+    names = LEDGER.names or ()
+    rows = [tuple(getattr(town.ledger, name) for name in names) for town in model.municipalities]
+    return np.array(rows, LEDGER)
+
+
 def differing_levels(state: State, model: RegionModel) -> list[str]:
     """Quantities, levels and clocks of the state that are not the same to the tolerance."""
     people, pairs, towns = model.participants, model.opportunities, model.municipalities
@@ -218,6 +225,8 @@ def differing_levels(state: State, model: RegionModel) -> list[str]:
         "hours": ([one.register_hours for one in model.facilitators], state.centres["register_hours"]),
         "saving": ([one.saving for one in towns], state.towns["saving"]),
     }
+    mine = ledger_of(model)
+    levels |= {f"ledger.{name}": (list(mine[name]), state.ledger[name]) for name in LEDGER.names or ()}
     return [name for name, (mine, theirs) in levels.items() if not is_close(mine, theirs).all()]
 
 
@@ -233,7 +242,7 @@ def compare(scenario: Scenario, seed: int, twin_scenario: Scenario | None = None
     with traced() as log:
         for t in range(len(world.levers)):
             if t == world.spin_up:
-                state.account[:] = np.zeros(1, ACCOUNT)
+                state.open_accounts()
             log.clear()
             months(t, t + 1, p, world, state, rules, rows)
             model.step()

@@ -10,7 +10,7 @@ import mesa
 from abm import chance
 from abm.catalogue import catalogue
 from abm.scenario import Scenario, facilitators
-from tests.twin.agents import ACTIVE, Firm, Group, Municipality, Participant, Utility
+from tests.twin.agents import ACTIVE, Firm, Group, Ledger, Municipality, Participant, Utility
 from tests.twin.facilitator import Coverage, Facilitator
 from tests.twin.luck import Luck
 from tests.twin.observe import reporters
@@ -164,6 +164,8 @@ class RegionModel(mesa.Model):
         self.t += 1
         if self.month == 0:
             self.account = Account()
+            for town in self.municipalities:
+                town.ledger = Ledger()
         self.levers = self.levers_of(self.month)
         self.set_prices()
         self.agents_by_type[Facilitator].do("start_month")
@@ -239,15 +241,23 @@ class RegionModel(mesa.Model):
         """Staff, administration and the revenue of added taxes."""
         account, levers = self.account, self.levers
         for one in self.facilitators:
-            month, staff = self.p.facilitator.cost / 12.0, one.staff
-            account.staff += month * staff.paid
-            account.national += month * staff.national
-            account.municipal += month * staff.municipal
-            account.region += month * (staff.paid - staff.national - staff.municipal)
+            self.book_staff(one)
+        for town in self.municipalities:
+            town.ledger.paid += levers.mandate * self.p.interventions.mandate.cost / 12.0
         account.administration += (levers.regional_cost + levers.municipal_cost) / 12.0
         account.region += levers.regional_cost / 12.0
         account.municipal += levers.municipal_cost / 12.0
         account.tax_revenue += self.added_taxes() / 12.0
+
+    def book_staff(self, one: Facilitator) -> None:
+        """Staff of one facilitator, by payer."""
+        account, staff, month = self.account, one.staff, self.p.facilitator.cost / 12.0
+        account.staff += month * staff.paid
+        account.national += month * staff.national
+        account.municipal += month * staff.municipal
+        setattr(account, one.row.payer, getattr(account, one.row.payer) + month * staff.rest)
+        for town, persons in staff.of_towns():
+            town.ledger.paid += month * persons
 
     def added_taxes(self) -> float:
         """What still pays the added taxes: streams not exchanged, raw material not replaced, transport; SEK a year."""

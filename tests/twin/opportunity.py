@@ -381,6 +381,7 @@ class Opportunity:
             account.investment += party.investment
             account.cofinance += party.cofinance
             account.grant += party.grant
+            party.who.municipality.ledger.spent += party.investment
             party.who.agreements += 1
             party.who.refusals = 0
         self._bind(1)
@@ -419,6 +420,8 @@ class Opportunity:
             own = self.share_of(party) * yearly - watching
             party.who.municipality.saving += own
             party.who.municipality.carbon += 0.5 * self.net_saving * self.quantity
+            party.who.municipality.ledger.saving += own / 12.0
+            party.who.municipality.ledger.carbon += 0.5 * self.net_saving * self.quantity / 12.0
             account.saving += own / 12.0
             losing = losing or own < 0.0
         account.enforcement += 2.0 * watching / 12.0
@@ -429,7 +432,9 @@ class Opportunity:
         """What guarantee and public buyers pay, and the emissions of transport, which are taxed."""
         account, replaced = self.model.account, self.replaced * self.quantity
         account.price_floor += replaced * self.route.commodity.top_up / 12.0
-        account.procurement += replaced * self.premium() * self.price() / 12.0
+        premiums = replaced * self.premium() * self.price() / 12.0
+        account.procurement += premiums
+        self.user.municipality.ledger.paid += premiums
         self.model.freight += TRUCK * self.route.row.mass * self.distance / 1000.0 * self.quantity
 
     def _end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -105,3 +106,19 @@ class Staff:
         self.municipal = plan * self.funding.municipal * paying / self.residents
         regional = plan * (1.0 - self.funding.national - self.funding.municipal)
         self.paid = regional + self.national + self.municipal
+
+    @property
+    def rest(self) -> float:
+        """What falls to the usual payer, FTE."""
+        return self.paid - self.national - self.municipal
+
+    def of_towns(self) -> Iterator[tuple[Municipality, float]]:
+        """What municipalities pay this month, FTE: their co-funding, and the rest if they are the usual payer."""
+        if self.paid == 0.0:
+            return
+        plan = planned(self.row, self.model.month)
+        for seat in self.seats:
+            if seat.pays:
+                yield seat.town, self.funding.municipal * plan * seat.town.residents / self.residents
+            if self.row.payer == "municipal":
+                yield seat.town, self.rest * seat.town.residents / self.residents
