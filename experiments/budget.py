@@ -6,8 +6,9 @@ running it: on seeds of their own, so that the comparison made with it is not fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from abm.parameters import Value
 from abm.scenario import Scenario
 from experiments.effect import WITHOUT, Arms, run_arms
 from experiments.options import Option, years_in_force
+from experiments.runner import Progress
+
+Stage = Callable[[str], Progress | None]  # told what is being done, it gives where to tell how far it is
 
 PASSES = 12
 TOLERANCE = 0.005  # of the budget
@@ -116,34 +120,43 @@ def solving_seed(seed: int) -> int:
     return int(mix(SOLVING, np.uint64(seed))) >> 1
 
 
+def unseen(name: str) -> None:
+    """No progress is told of the stage of this name."""
+
+
 def solve(
-    base: Scenario, options: Sequence[Option], budget: float, *, replicates: int, seed: int, workers: int | None = None
+    base: Scenario,
+    options: Sequence[Option],
+    budget: float,
+    *,
+    replicates: int,
+    seed: int,
+    workers: int | None = None,
+    stage: Stage = unseen,
 ) -> list[Solved]:
     """Levels at which each option costs `budget` MSEK a year; a mix spends the same on each of its parts if it can."""
-    directed = [_spending_alike(base, option, budget, replicates, seed, workers) for option in options]
+    how = {"replicates": replicates, "seed": seed, "workers": workers, "stage": stage}
+    directed = [_spending_alike(base, option, budget, **how) for option in options]
     searches = {option.name: _Search(option, budget) for option in directed}
-    for _ in range(PASSES):
+    for number in range(PASSES):
         under_way = {name: one.next() for name, one in searches.items() if not one.done}
         if not under_way:
             break
         arms = {WITHOUT: base} | {
             name: base.with_values(searches[name].option.levels(multiple)) for name, multiple in under_way.items()
         }
-        found = run_arms(arms, replicates=replicates, seed=solving_seed(seed), workers=workers)
+        told = stage(f"levels for the budget, pass {number + 1}, replicates")
+        found = run_arms(arms, replicates=replicates, seed=solving_seed(seed), workers=workers, progress=told)
         for name, multiple in under_way.items():
             searches[name].learn(multiple, float(yearly_cost(found, name, searches[name].option, base).mean()))
     return [searches[option.name].solved() for option in directed]
 
 
-def _spending_alike(
-    base: Scenario, option: Option, budget: float, replicates: int, seed: int, workers: int | None
-) -> Option:
+def _spending_alike(base: Scenario, option: Option, budget: float, **how: Any) -> Option:
     """A mix, its direction such that each part by itself costs its even share of the budget, as far as it can."""
     if len(option.parts) == 1:
         return option
-    singles = [Option((part,), (part.most,)) for part in option.parts]
-    solved = solve(base, singles, budget / len(singles), replicates=replicates, seed=seed, workers=workers)
+    solved = solve(base, [Option((part,), (part.most,)) for part in option.parts], budget / len(option.parts), **how)
     levels = [float(one.levels[part.level]) for one, part in zip(solved, option.parts, strict=True)]
-    return replace(
-        option, direction=tuple(max(level, 1e-9 * part.most) for level, part in zip(levels, option.parts, strict=True))
-    )
+    direction = [max(level, 1e-9 * part.most) for level, part in zip(levels, option.parts, strict=True)]
+    return replace(option, direction=tuple(direction))

@@ -20,7 +20,8 @@ from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario
 from abm.simulate import Network, simulate_arms
-from experiments.runner import Progress, replicate_seeds, run_all
+from experiments.precision import UntilNarrow, run_replicates
+from experiments.runner import Progress, replicate_seeds
 
 BOOTSTRAP = 2000
 WITHOUT, WITH = "without", "with"
@@ -169,6 +170,14 @@ def _gain(without: np.ndarray, with_: np.ndarray, counts: np.ndarray) -> np.ndar
     return np.divide(independent, paired, out=np.full_like(independent, np.nan), where=paired > 1e-12 * independent)
 
 
+def resampled(values: np.ndarray, seed: int) -> np.ndarray:
+    """Means over bootstrap draws of the replicates (the first axis), shape (BOOTSTRAP, ...)."""
+    replicates = len(values)
+    counts = np.random.default_rng(seed).multinomial(replicates, np.full(replicates, 1 / replicates), BOOTSTRAP)
+    means: np.ndarray = np.tensordot(counts / replicates, values, axes=1)
+    return means
+
+
 def _gains(without: np.ndarray, with_: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairing gain, shape (columns,), and its percentile-bootstrap interval, shape (2, columns)."""
     pairs = without.shape[0]
@@ -258,7 +267,7 @@ def _one_replicate(
 def run_arms(
     arms: Mapping[str, Scenario],
     *,
-    replicates: int = 100,
+    replicates: int | UntilNarrow = 100,
     seed: int = 1,
     monthly: Sequence[str] = (),
     workers: int | None = None,
@@ -266,15 +275,23 @@ def run_arms(
 ) -> Arms:
     """Run all arms on the same replicates; months are kept of the arms named in `monthly`.
 
-    The arms may differ in the centre's parameters only (abm/simulate.py: `simulate_arms`).
+    The arms may differ in the centre's parameters and interventions only (abm/simulate.py: `simulate_arms`). Until an
+    interval is narrow: that of the effect of the arm `WITH`.
     """
-    seeds = replicate_seeds(seed, replicates)
-    run = partial(_one_replicate, arms, monthly, seeds[0])
-    kept = run_all(run, seeds, workers=workers, progress=progress)
+    columns, places = plan(next(iter(arms.values()))).columns, list(arms)
+
+    def differences(kept: Sequence[tuple[np.ndarray, Any, Any]], indicator: str) -> np.ndarray:
+        column = columns.index(indicator)
+        return np.array(
+            [[ends[places.index(WITH), column] - ends[places.index(WITHOUT), column]] for ends, _, _ in kept]
+        )
+
+    run = partial(_one_replicate, arms, monthly, replicate_seeds(seed, 1)[0])
+    kept = run_replicates(run, replicates, seed, differences, workers=workers, progress=progress)
     return Arms(
         seed,
         tuple(arms),
-        plan(next(iter(arms.values()))).columns,
+        columns,
         np.array([ends for ends, _, _ in kept]).swapaxes(0, 1),
         {name: np.array([months[name] for _, months, _ in kept]) for name in monthly},
         kept[0][2],
@@ -300,12 +317,15 @@ def effect_of(arms: Arms, scenario: Scenario, arm: str = WITH) -> PairedEffect:
 def paired_effect(
     scenario: Scenario,
     *,
-    replicates: int = 100,
+    replicates: int | UntilNarrow = 100,
     seed: int = 1,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> PairedEffect:
-    """With and without the centre on `replicates` pairs of runs; mean, interval and pairing gain per indicator."""
+    """With and without the centre on `replicates` pairs of runs; mean, interval and pairing gain per indicator.
+
+    `replicates=UntilNarrow(0.01)`: as many as it takes until the interval of the effect on adoption is so wide.
+    """
     pair = {WITHOUT: without_centre(scenario), WITH: scenario}
     arms = run_arms(pair, replicates=replicates, seed=seed, workers=workers, progress=progress)
     return effect_of(arms, scenario)

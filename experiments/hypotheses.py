@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
@@ -277,6 +277,13 @@ def load_hypotheses(source: str | Path) -> Hypotheses:
         raise ScenarioError(errors)
     check_rows(asked.design(1), str(file))
     return asked
+
+
+def limited(asked: Hypotheses, most: int | None) -> Hypotheses:
+    """The same with fewer replicates at most."""
+    if most is None or most >= asked.pairs.most:
+        return asked
+    return replace(asked, pairs=asked.pairs.model_copy(update={"most": most}))
 
 
 def _problems(asked: Hypotheses) -> list[str]:

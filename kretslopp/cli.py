@@ -14,18 +14,23 @@ from typing import Annotated
 
 import typer
 
-from kretslopp import sweeping
+from kretslopp import inference, sweeping
 from kretslopp.options import (
     Json,
     Months,
     Out,
+    Pairs,
     Region,
     Replicates,
     Seed,
     Set,
+    Width,
+    WidthOf,
     Workers,
     app,
+    count_or_none,
     output_folder,
+    read_pairs,
     read_scenario,
 )
 
@@ -37,21 +42,24 @@ INTERRUPTED = 130
 @app.command()
 def study(
     region: Region,
-    replicates: Replicates = 100,
+    replicates: Pairs = "100",
     months: Months = None,
     seed: Seed = 1,
     settings: Set = None,
     out: Out = None,
     workers: Workers = None,
+    ci_width: Width = None,
+    ci_of: WidthOf = "adoption",
 ) -> None:
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""
     scenario = read_scenario(region, settings, months)
+    pairs = read_pairs(replicates, ci_width, ci_of, scenario)
     folder = output_folder(out, scenario.name)
     from kretslopp.progress import Reporter
     from results.study import make_study
 
-    with Reporter("runs on each seed", replicates) as reporter:
-        text = make_study(scenario, folder, replicates=replicates, seed=seed, workers=workers, progress=reporter.update)
+    with Reporter("runs on each seed", count_or_none(pairs)) as reporter:
+        text = make_study(scenario, folder, replicates=pairs, seed=seed, workers=workers, progress=reporter.update)
     typer.echo(text)
     typer.echo(f"\nReport: {folder / 'report.html'}")
 
@@ -99,20 +107,23 @@ def run(
 def effect(
     region: Region,
     fte: Annotated[float | None, typer.Option(help="Staff of the centre (full-time equivalents).")] = None,
-    replicates: Replicates = 100,
+    replicates: Pairs = "100",
     months: Months = None,
     seed: Seed = 1,
     settings: Set = None,
     workers: Workers = None,
     as_json: Json = False,
+    ci_width: Width = None,
+    ci_of: WidthOf = "adoption",
 ) -> None:
     """What the centre changes, with minus without on the same seeds, with intervals."""
     scenario = read_scenario(region, settings, months, facilitator__fte=fte)
+    pairs = read_pairs(replicates, ci_width, ci_of, scenario)
     from experiments.effect import paired_effect
     from kretslopp.progress import Reporter
 
-    with Reporter("pairs", replicates) as reporter:
-        result = paired_effect(scenario, replicates=replicates, seed=seed, workers=workers, progress=reporter.update)
+    with Reporter("pairs", count_or_none(pairs)) as reporter:
+        result = paired_effect(scenario, replicates=pairs, seed=seed, workers=workers, progress=reporter.update)
     if as_json:
         typer.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:
@@ -139,7 +150,7 @@ def list_what(
     typer.echo(json.dumps(rows, ensure_ascii=False) if as_json else as_text(rows))
 
 
-for command in (sweeping.sweep, sweeping.status, sweeping.merge):
+for command in (inference.compare, sweeping.sweep, sweeping.status, sweeping.merge, inference.hypotheses):
     app.command()(command)
 
 

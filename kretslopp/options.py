@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from abm.scenario import Scenario
+    from experiments.precision import UntilNarrow
 
 MOST_RUNS = 1_000_000
 LARGEST_SEED = 2**63 - 1
@@ -23,6 +24,13 @@ app = typer.Typer(
 
 Region = Annotated[str, typer.Argument(metavar="REGION|FILE", help="A region's name, or a scenario file (TOML).")]
 Replicates = Annotated[int, typer.Option(min=1, max=MOST_RUNS, help="Runs, or pairs of runs, on different seeds.")]
+Pairs = Annotated[
+    str, typer.Option("--replicates", metavar="N|auto", help="Pairs of runs; auto: until --ci-width is reached.")
+]
+Width = Annotated[
+    float | None, typer.Option("--ci-width", help="With --replicates auto: width of the effect's 95 % interval.")
+]
+WidthOf = Annotated[str, typer.Option("--ci-of", metavar="INDICATOR", help="Whose interval that is.")]
 Months = Annotated[int | None, typer.Option(help="Months after the spin-up (default: the scenario's, else 180).")]
 Seed = Annotated[
     int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the experiment; the same seed gives the same digits.")
@@ -45,6 +53,31 @@ def read_scenario(region: str, settings: list[str] | None, months: int | None, *
                 raise ScenarioError([f"--set {parameter}: given twice (there is an option for it too)"])
             overrides[parameter] = value
     return load_scenario(region, overrides, months=months)
+
+
+def read_pairs(text: str, width: float | None, indicator: str, scenario: Scenario) -> int | UntilNarrow:
+    """`--replicates` with `--ci-width` and `--ci-of`; raises ScenarioError."""
+    from abm.plan import plan
+    from abm.scenario import ScenarioError, nearest
+    from experiments.precision import UntilNarrow
+
+    if text == "auto":
+        columns = plan(scenario).columns
+        if width is None or not 0.0 < width < float("inf"):
+            raise ScenarioError(["--replicates auto: needs --ci-width above 0, in the unit of --ci-of (a share: 0.01)"])
+        if indicator not in columns:
+            raise ScenarioError([f"--ci-of: no indicator {indicator!r}{nearest(indicator, columns)}"])
+        return UntilNarrow(width, indicator)
+    if width is not None:
+        raise ScenarioError(["--ci-width: goes with --replicates auto"])
+    if not (text.isdecimal() and 1 <= int(text) <= MOST_RUNS):
+        raise ScenarioError([f"--replicates {text}: expected a whole number from 1 to {MOST_RUNS}, or auto"])
+    return int(text)
+
+
+def count_or_none(pairs: int | UntilNarrow) -> int | None:
+    """How many that are, if it is known beforehand."""
+    return pairs if isinstance(pairs, int) else None
 
 
 def output_folder(out: Path | None, name: str) -> Path:

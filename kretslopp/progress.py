@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -42,7 +44,11 @@ class Reporter:
             self.task = self.bar.add_task(self.what, total=total, completed=done)
         elif self.bar:
             self.bar.update(self.task, completed=done, total=total, description=self.what)
-        elif total and done * 10 // total > self.told:
+        elif total:
+            if total != self.total:  # it is more than was thought
+                self.total, self.told = total, (done - 1) * 10 // total
+            if done * 10 // total <= self.told:
+                return
             self.told = done * 10 // total
             print(f"{self.what}: {done}/{total}", file=sys.stderr, flush=True)
 
@@ -51,3 +57,21 @@ class Reporter:
     ) -> None:
         if self.bar:
             self.bar.stop()
+
+
+class Stages:
+    """A reporter for each stage of a long job, one after the other; use as a context."""
+
+    def __init__(self) -> None:
+        self.open = ExitStack()
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def stage(self, name: str) -> Callable[[int, int], None]:
+        """End the stage before and begin this one; returns where to tell how far it is."""
+        self.open.close()
+        return self.open.enter_context(Reporter(name, None)).update
+
+    def __exit__(self, *error: object) -> None:
+        self.open.close()

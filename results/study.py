@@ -13,6 +13,7 @@ from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
 from experiments.effect import WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
 from experiments.files import manifest, write_csv, write_json, write_parquet, write_text
+from experiments.precision import UntilNarrow
 from experiments.runner import Progress, replicate_seeds
 from results.drawing import Study, staff
 from results.figures import write_figures
@@ -52,7 +53,7 @@ def study_arms(scenario: Scenario) -> dict[str, Scenario]:
 def run_study(
     scenario: Scenario,
     *,
-    replicates: int = 100,
+    replicates: int | UntilNarrow = 100,
     seed: int = 1,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -136,7 +137,7 @@ def make_study(
     scenario: Scenario,
     folder: Path,
     *,
-    replicates: int = 100,
+    replicates: int | UntilNarrow = 100,
     seed: int = 1,
     workers: int | None = None,
     progress: Progress | None = None,

@@ -1,0 +1,87 @@
+"""Regret: what is lost by one choice where another would have been better, over the ranges of all that is uncertain.
+
+At points spread over the declared ranges of the parameters that nobody decides on, all options are compared anew at
+equal budget, with levels solved for there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from abm.parameters import uncertainties
+from abm.scenario import Scenario
+from experiments.budget import solve
+from experiments.effect import WITHOUT, resampled, run_arms
+from experiments.options import Option
+from experiments.ranges import Range
+from experiments.runner import replicate_seeds
+
+COMPARED = ("adoption", "exchanges", "tonnes", "carbon")  # what options are ranked on
+POINTS, FEW = 32, 6  # of the ranges, and replicates at each for solving and as many for comparing
+
+
+@dataclass(frozen=True)
+class Regret:
+    """How far an option falls short of the best one: mean over points with its 95 % interval, and their 90 % quantile.
+
+    `best`: share of points at which it is the best itself.
+    """
+
+    mean: float
+    low: float
+    high: float
+    most: float
+    best: float
+
+
+def points_of_ranges(count: int, seed: int) -> list[dict[str, float | int]]:
+    """Points of a Latin hypercube over the declared ranges of all that is uncertain."""
+    from scipy.stats import qmc
+
+    ranges = [Range(one, (), float(one.low or 0.0), float(one.high or 0.0)) for one in uncertainties()]
+    sample = qmc.LatinHypercube(len(ranges), rng=np.random.default_rng(seed)).random(count)
+    columns = {one.name: one.at(sample[:, number]) for number, one in enumerate(ranges)}
+    return [{name: column[point].item() for name, column in columns.items()} for point in range(count)]
+
+
+def at_point(base: Scenario, options: Sequence[Option], budget: float, seed: int, number: int) -> np.ndarray:
+    """Outcomes of all options at one of the points; shape (indicators, options, replicates)."""
+    here = base.with_values(points_of_ranges(POINTS, seed)[number])
+    own = replicate_seeds(seed, number + 1)[-1]
+    solved = solve(here, options, budget, replicates=FEW, seed=own, workers=1)
+    arms = {WITHOUT: here} | {one.option.name: here.with_values(one.levels) for one in solved}
+    found = run_arms(arms, replicates=FEW, seed=own, workers=1)
+    return np.array([[found.end(option.name, indicator) for option in options] for indicator in COMPARED])
+
+
+def regret_table(ends: np.ndarray, names: Sequence[str], seed: int) -> Mapping[str, Mapping[str, Regret]]:
+    """Regret by indicator and option; `ends` has shape (points, indicators, options, replicates)."""
+    table: dict[str, dict[str, Regret]] = {}
+    for number, indicator in enumerate(COMPARED):
+        regret, best = regrets(ends[:, number])
+        low, high = np.quantile(resampled(regret, seed), (0.025, 0.975), axis=0)
+        most = np.quantile(regret, 0.9, axis=0)
+        table[indicator] = {
+            name: Regret(*(float(part[n]) for part in (regret.mean(axis=0), low, high, most, best.mean(axis=0))))
+            for n, name in enumerate(names)
+        }
+    return table
+
+
+def regrets(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Regret of each option at each point, and whether it is the best there; `ends` (points, options, replicates).
+
+    The best is chosen on one half of the replicates and what is lost against it measured on the other, then the other
+    way round: chosen and measured on the same runs, the best of several would seem better than it is.
+    """
+    half = ends.shape[2] // 2
+    first, second = ends[:, :, :half].mean(axis=2), ends[:, :, half:].mean(axis=2)
+    lost, won = [], []
+    for chosen, measured in ((first, second), (second, first)):
+        best = chosen.argmax(axis=1)
+        lost.append(measured[np.arange(len(best)), best][:, None] - measured)
+        won.append(np.eye(ends.shape[1])[best])
+    return np.array(lost).mean(axis=0), np.array(won).mean(axis=0)

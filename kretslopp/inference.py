@@ -1,0 +1,108 @@
+"""The commands that answer questions: `compare` (what is best for the money?) and `hypotheses` (is it so?)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kretslopp.options import (
+    Json,
+    Months,
+    Out,
+    Pairs,
+    Region,
+    Seed,
+    Set,
+    Width,
+    WidthOf,
+    Workers,
+    output_folder,
+    read_pairs,
+    read_scenario,
+)
+
+
+def compare(
+    region: Region,
+    interventions: Annotated[
+        str,
+        typer.Option(metavar="A,B,A+C", help="What is compared; a mix has a plus between its parts."),
+    ],
+    budget: Annotated[float, typer.Option(metavar="MSEK", help="Public money a year that each may cost.")],
+    replicates: Pairs = "100",
+    months: Months = None,
+    seed: Seed = 1,
+    settings: Set = None,
+    out: Out = None,
+    workers: Workers = None,
+    beyond: Annotated[
+        bool,
+        typer.Option("--beyond", help="Let levels go beyond their declared range, up to what is allowed."),
+    ] = False,
+    robust: Annotated[
+        bool, typer.Option("--robust/--no-robust", help="Also over the ranges of all uncertain parameters (regret).")
+    ] = True,
+    as_json: Json = False,
+    ci_width: Width = None,
+    ci_of: WidthOf = "adoption",
+) -> None:
+    """Interventions at equal public budget: what each brings, what a tonne costs, who pays, which is best."""
+    from experiments.options import parse_options
+
+    scenario = read_scenario(region, settings, months)
+    options = parse_options(interventions, beyond)
+    pairs = read_pairs(replicates, ci_width, ci_of, scenario)
+    from experiments.comparison import check_question, compare
+    from experiments.files import manifest, write_json
+    from kretslopp.progress import Stages
+    from results.comparing import comparison_dict, comparison_text, write_comparison
+
+    check_question(scenario, options, budget, pairs)
+    folder = output_folder(out, f"{scenario.name}-compare")
+    with Stages() as stages:
+        found = compare(
+            scenario, options, budget, replicates=pairs, seed=seed, robust=robust, workers=workers, stage=stages.stage
+        )
+    write_comparison(found, folder)
+    facts = {"budget": budget, "interventions": interventions, "beyond": beyond, "points": found.points}
+    write_json(folder / "manifest.json", manifest(scenario, seed=seed, replicates=found.pairs, **facts))
+    typer.echo(json.dumps(comparison_dict(found), ensure_ascii=False) if as_json else comparison_text(found))
+    if not as_json:
+        typer.echo(f"\nPage: {folder / 'comparison.md'}, figure: {folder / 'comparison.png'}")
+
+
+def hypotheses(
+    source: Annotated[
+        str, typer.Argument(metavar="NAME|FILE.toml", help="A file of hypotheses, or those on facilitation.")
+    ] = "facilitation",
+    out: Annotated[Path | None, typer.Option(help="Folder; the same command again goes on in it.")] = None,
+    most: Annotated[int | None, typer.Option(min=10, help="Replicates at most, fewer than the file allows.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a processor).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put hypotheses to the model: supported, rejected or undecided, however often one looks."""
+    from experiments.folder import refuse_foreign
+    from experiments.hypotheses import limited, load_hypotheses, put_to_test
+    from experiments.pool import SturdyPool
+    from experiments.runner import default_workers
+    from results.verdicts import verdicts_text, write_verdicts
+
+    asked = limited(load_hypotheses(source), most)
+    folder = out or Path("runs") / f"hypotheses-{asked.name}"
+    refuse_foreign(folder / "runs")
+    width = workers or default_workers()
+    with SturdyPool(width) as pool, Reporter("claims decided", None) as reporter:
+        result = put_to_test(
+            asked,
+            folder / "runs",
+            executor=pool,
+            workers=width,
+            watch=lambda pairs, done, of: reporter.update(done, of),
+        )
+    write_verdicts(result, folder)
+    typer.echo(json.dumps(result.as_dict(), ensure_ascii=False) if as_json else verdicts_text(result))
+    if not as_json:
+        typer.echo(f"\nPage: {folder / 'verdicts.md'}, figure: {folder / 'verdicts.png'}")
