@@ -94,14 +94,12 @@ def hypotheses(
     folder = out or Path("runs") / f"hypotheses-{asked.name}"
     refuse_foreign(folder / "runs")
     width = workers or default_workers()
-    with SturdyPool(width) as pool, Reporter("claims decided", None) as reporter:
-        result = put_to_test(
-            asked,
-            folder / "runs",
-            executor=pool,
-            workers=width,
-            watch=lambda pairs, done, of: reporter.update(done, of),
-        )
+
+    def watch(pairs: int, decided: int, claims: int) -> None:
+        print(f"after {pairs} replicates {decided} of {claims} claims are decided", file=sys.stderr, flush=True)
+
+    with SturdyPool(width) as pool:
+        result = put_to_test(asked, folder / "runs", executor=pool, workers=width, watch=watch)
     write_verdicts(result, folder)
     typer.echo(json.dumps(result.as_dict(), ensure_ascii=False) if as_json else verdicts_text(result))
     if not as_json:
