@@ -1,0 +1,228 @@
+"""Hypotheses: the error holds however often one looks, verdicts follow their intervals, and the set that is shipped."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from abm.scenario import ScenarioError
+from abm.simulate import simulate
+from experiments.hypotheses import (
+    Claim,
+    Finding,
+    Hypotheses,
+    Term,
+    contrasts,
+    limited,
+    load_hypotheses,
+    put_to_test,
+    study_names,
+)
+from experiments.runner import replicate_seeds
+from experiments.sequences import half_widths, interval, prior_precision
+from experiments.store import Store
+from results.verdicts import expected, found, verdicts_text, write_verdicts
+from tests.sweeps import call
+
+TEXT = """
+region = "tiny"
+months = 60
+seed = 3
+error = 0.1
+[pairs]
+first = 20
+step = 10
+most = 40
+[parameters]
+run.spin_up = 3
+[cells]
+none = { facilitator.fte = 0.0 }
+four = { facilitator.fte = 4.0 }
+[[hypothesis]]
+name = "it helps"
+statement = "A centre helps"
+source = "made up"
+[[hypothesis.claim]]
+text = "more exchanges start in the last two years"
+indicator = "started"
+direction = "above"
+smallest = 0.0
+terms = [{ cell = "four", weight = 1, since = 36 }, { cell = "none", weight = -1, since = 36 }]
+[[hypothesis.claim]]
+text = "and it costs next to nothing"
+indicator = "public_cost"
+direction = "within"
+smallest = 0.5
+terms = [{ cell = "four", weight = 1 }, { cell = "none", weight = -1 }]
+"""
+
+
+def _load(folder: Path, text: str = TEXT) -> Hypotheses:
+    file = folder / "mine.toml"
+    file.write_text(text)
+    return load_hypotheses(file)
+
+
+# -- the confidence sequence
+
+
+def _ever_wrong(samples: np.ndarray, mean: float, error: float, first: int = 2, step: int = 1) -> float:
+    """Share of sequences, shape (sequences, n), whose interval ever leaves out the mean."""
+    n = np.arange(first, samples.shape[1] + 1, step)
+    total, square = np.cumsum(samples, axis=1)[:, n - 1], np.cumsum(samples**2, axis=1)[:, n - 1]
+    deviation = np.sqrt((square - total**2 / n) / (n - 1))
+    outside = np.abs(total / n - mean) > half_widths(n, error) * deviation
+    return float(outside.any(axis=1).mean())
+
+
+@pytest.mark.parametrize("error", [0.05, 0.0038])
+def test_it_is_ever_wrong_at_its_error_at_most(error: float) -> None:
+    """4,000 normal sequences looked at after every observation up to 1,000."""
+    samples = np.random.default_rng(5).normal(0.7, 3.0, (4000, 1000))
+    share = _ever_wrong(samples, 0.7, error)
+    assert share <= error + 3 * math.sqrt(error / 4000)
+    assert share > 0.1 * error  # and not by being idle
+
+
+def test_a_fixed_interval_is_not_for_looking_again() -> None:
+    """What the sequence is for: the usual 95 % interval, looked at after every observation, misses far more often."""
+    samples = np.random.default_rng(5).normal(0.0, 1.0, (1000, 1000))
+    n = np.arange(20, 1001)
+    mean = np.cumsum(samples, axis=1)[:, n - 1] / n
+    error = np.sqrt((np.cumsum(samples**2, axis=1)[:, n - 1] / n - mean**2) / (n - 1))
+    assert (np.abs(mean) > stats.t.ppf(0.975, n - 1) * error).any(axis=1).mean() > 0.25
+
+
+def test_the_interval_is_sharpest_where_it_is_meant_to_be() -> None:
+    n = np.arange(20, 2000)
+    widths = half_widths(n, 0.01) * np.sqrt(n)
+    assert 120 < n[widths.argmin()] < 500
+    assert np.isinf(half_widths(np.array([2]), 0.01))[0]
+    assert prior_precision(0.01) > 0
+    mean, low, high = interval(np.array([1.0]), 0.05)
+    assert (mean, low, high) == (1.0, -math.inf, math.inf)
+
+
+@pytest.mark.slow
+def test_the_models_own_contrasts_are_normal_enough(tmp_path: Path) -> None:
+    """Sequences drawn from 1,500 replicates of tiny, whose contrasts are few whole numbers, looked at from 20 on."""
+    asked = limited(_load(tmp_path), 40)
+    wide = asked.design(1500)
+    from tests.sweeps import serially
+
+    serially(wide, tmp_path / "runs")
+    sample = contrasts(asked, Store(tmp_path / "runs"), 1500)[0]
+    assert len(set(sample)) < 40
+    drawn = np.random.default_rng(1).choice(sample, (4000, 400))
+    for error in (0.05, 0.0038):
+        assert _ever_wrong(drawn, sample.mean(), error, 20, 10) <= error + 3 * math.sqrt(error / 4000)
+
+
+# -- verdicts
+
+
+@pytest.mark.parametrize(
+    ("direction", "low", "high", "verdict"),
+    [
+        ("above", 1.5, 3.0, "supported"),
+        ("above", 0.5, 3.0, "undecided"),
+        ("above", -1.0, 0.9, "rejected"),
+        ("below", -3.0, -1.5, "supported"),
+        ("below", -3.0, -0.5, "undecided"),
+        ("below", -0.9, 1.0, "rejected"),
+        ("within", -0.9, 0.9, "supported"),
+        ("within", 0.5, 1.5, "undecided"),
+        ("within", 1.1, 1.5, "rejected"),
+        ("within", -1.5, -1.1, "rejected"),
+    ],
+)
+def test_a_verdict_follows_the_interval(direction: str, low: float, high: float, verdict: str) -> None:
+    claim = Claim(text="x", indicator="adoption", direction=direction, smallest=1.0, terms=(Term(cell="a", weight=1),))
+    assert claim.decide(low, high) == verdict
+
+
+def test_a_decision_stands() -> None:
+    claim = Claim(text="x", indicator="exchanges", direction="above", smallest=0.0, terms=(Term(cell="a", weight=1),))
+    finding = Finding(claim)
+    high, low = np.random.default_rng(1).normal(5.0, 1.0, 50), np.full(200, -50.0)
+    finding.look(high, 0.05)
+    assert (finding.verdict, finding.decided_at) == ("supported", 50)
+    finding.look(np.concatenate((high, low)), 0.05)
+    assert (finding.verdict, finding.decided_at) == ("supported", 50)
+    assert finding.shown[0] == 50
+    assert len(finding.looks) == 2
+
+
+# -- put to the model
+
+
+def test_contrasts_are_sums_of_runs(tmp_path: Path) -> None:
+    asked = _load(tmp_path)
+    result = put_to_test(asked, tmp_path / "runs", workers=2)
+    samples = contrasts(asked, Store(tmp_path / "runs"), 20)
+    with_, without = (asked.scenario.with_values({"facilitator.fte": fte}) for fte in (4.0, 0.0))
+    for replicate, seed in enumerate(replicate_seeds(3, 20)[:3]):
+        ends = [simulate(one, seed)["started"] for one in (with_, without)]
+        assert samples[0][replicate] == (ends[0][-1] - ends[0][35]) - (ends[1][-1] - ends[1][35])
+    (hypothesis, findings), *_ = result.findings
+    assert asked.error_each == 0.05
+    assert findings[1].verdict == "rejected"  # four persons cost more than half a million
+    assert result.verdict(findings) == "rejected"
+    again = put_to_test(asked, tmp_path / "runs", workers=2)  # nothing is run anew, and looks are the same
+    assert [one.looks for one in again.findings[0][1]] == [one.looks for one in findings]
+    text = verdicts_text(result)
+    assert text.startswith(f"REJECTED   {hypothesis.statement}")
+    assert expected(findings[1].claim) == "within 0.5 of zero"
+    assert found(findings[1]) in text
+    write_verdicts(result, tmp_path / "page")
+    assert {"verdicts.csv", "verdicts.md", "verdicts.png", "verdicts.svg", "looks.csv"} == {
+        file.name for file in (tmp_path / "page").iterdir()
+    }
+
+
+def test_the_shipped_set() -> None:
+    """The facilitation hypotheses (h) to (j) of the specification and five more; every claim has terms that cancel."""
+    assert "facilitation" in study_names()
+    asked = load_hypotheses("facilitation")
+    assert len(asked.hypotheses) == 8
+    assert asked.error_each * len(asked.claims) == pytest.approx(0.05)
+    for claim in asked.claims:
+        assert sum(term.weight for term in claim.terms) == pytest.approx(0.0), claim.text
+    doubles = next(one for one in asked.hypotheses if one.name == "active municipality").claim[0]
+    assert sorted(term.weight for term in doubles.terms) == [-2, -1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('cell = "four", weight = 1 }', 'cell = "for", weight = 1 }', "did you mean four?"),
+        ('indicator = "started"', 'indicator = "start"', "did you mean started?"),
+        ("facilitator.fte = 4.0", "facilitator.ftes = 4.0", "did you mean facilitator.fte?"),
+        ("facilitator.fte = 4.0", "facilitator.fte = -4.0", "not allowed"),
+        ("since = 36 }, {", "since = 61 }, {", "month 61 is after the end"),
+        ('direction = "above"', 'direction = "over"', "direction"),
+        ("smallest = 0.5", "smallest = 0.0", "nothing is within 0"),
+        ("error = 0.1", "error = 1.0", "error"),
+        ('region = "tiny"', 'region = "tiney"', "did you mean tiny?"),
+        ("seed = 3", "sead = 3", "sead"),
+    ],
+)
+def test_a_bad_file_is_told(tmp_path: Path, old: str, new: str, line: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        _load(tmp_path, TEXT.replace(old, new))
+    assert any(line in text for text in error.value.errors), error.value.errors
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(TEXT)
+    ended = call("hypotheses", "mine.toml", "--out", "out", "--json", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert '"claim_verdict": "rejected"' in ended.stdout
+    missing = call("hypotheses", "nothing", cwd=tmp_path)
+    assert missing.returncode == 2
+    assert "known: facilitation" in missing.stderr
