@@ -21,7 +21,7 @@ from experiments.runner import Progress
 
 Stage = Callable[[str], Progress | None]  # told what is being done, it gives where to tell how far it is
 
-PASSES = 12
+PASSES = 20  # most of them; three to six are usual
 TOLERANCE = 0.005  # of the budget
 SOLVING = name_key("solving for a budget")
 EQUAL, AT_MOST, WHOLE_STEPS = "", "at its most", "whole steps"
