@@ -26,8 +26,14 @@ docs: .venv/ready-dev  ## write the tables of docs/ anew from the declarations
 baseline: .venv/ready-dev  ## accept today's digits (say in CHANGELOG.md that results change)
 	$(BIN)/python -m tests.baseline
 
+PUBLISHED := results/published
+COMPARED := resource_centre,transaction_cost_subsidy,landfill_tax,information_campaign,digital_marketplace
+
 published: .venv/ready  ## remake the kept reference results
-	$(BIN)/kretslopp study ostergotland --replicates 400 --out results/published/ostergotland > results/published/ostergotland.txt
+	$(BIN)/kretslopp study ostergotland --replicates 400 --out $(PUBLISHED)/ostergotland > $(PUBLISHED)/ostergotland.txt
+	$(BIN)/kretslopp compare ostergotland --interventions $(COMPARED) --budget 8 --replicates 50 --out $(PUBLISHED)/comparison > $(PUBLISHED)/comparison.txt
+	$(BIN)/kretslopp hypotheses --out $(PUBLISHED)/hypotheses > $(PUBLISHED)/hypotheses.txt
+	rm -rf $(PUBLISHED)/hypotheses/runs
 
 bench: .venv/ready-dev  ## measure speed and memory anew (a quarter of an hour, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -85,6 +85,7 @@ def hypotheses(
     as_json: Json = False,
 ) -> None:
     """Put hypotheses to the model: supported, rejected or undecided, however often one looks."""
+    from experiments.files import manifest, write_json
     from experiments.folder import refuse_foreign
     from experiments.hypotheses import limited, load_hypotheses, put_to_test
     from experiments.pool import SturdyPool
@@ -102,6 +103,8 @@ def hypotheses(
     with SturdyPool(width) as pool:
         result = put_to_test(asked, folder / "runs", executor=pool, workers=width, watch=watch)
     write_verdicts(result, folder)
+    facts = {"hypotheses": asked.name, "error": asked.error, "pairs": vars(asked.pairs), "cells": dict(asked.cells)}
+    write_json(folder / "manifest.json", manifest(asked.scenario, seed=asked.seed, replicates=result.pairs, **facts))
     typer.echo(json.dumps(result.as_dict(), ensure_ascii=False) if as_json else verdicts_text(result))
     if not as_json:
         typer.echo(f"\nPage: {folder / 'verdicts.md'}, figure: {folder / 'verdicts.png'}")
