@@ -157,6 +157,31 @@ def notes(comparison: Comparison) -> list[str]:
     ]
 
 
+def answer(comparison: Comparison) -> str:
+    """The result in two sentences; ranks nothing where there is nothing to rank."""
+    options = comparison.spending
+    if len(options) < 2:
+        return ""
+    most = max(options, key=lambda one: one.effects["adoption"].mean)
+    text = (
+        f"Most further participants: {most.option.title}, {change(most.effects['adoption'])}, the highest mean in "
+        f"{100 * most.best['adoption']:.0f} % of bootstrap draws{_spends(most)}."
+    )
+    priced = [(one.public_per_tonne.value, one) for one in options if one.public_per_tonne.value is not None]
+    if priced:
+        _, cheap = min(priced, key=lambda pair: pair[0])
+        text += (
+            f" Cheapest per further tonne CO2e for the public: {cheap.option.title}, "
+            f"{ratio_text(cheap.public_per_tonne)}, in {100 * cheap.best['public_per_tonne']:.0f} % of draws"
+            f"{_spends(cheap)}."
+        )
+    return text
+
+
+def _spends(one: Outcome) -> str:
+    return f"; it costs {number(one.cost.mean)} MSEK a year, not the budget" if one.solved.note else ""
+
+
 def sections(comparison: Comparison) -> list[tuple[str, list[dict[str, str]]]]:
     """The tables by title, those that have rows."""
     budget = number(comparison.budget)
@@ -176,7 +201,8 @@ def sections(comparison: Comparison) -> list[tuple[str, list[dict[str, str]]]]:
 def comparison_text(comparison: Comparison) -> str:
     """For the terminal."""
     parts = [f"{title}\n\n{as_text([_named(row) for row in rows])}" for title, rows in sections(comparison)]
-    return "\n\n".join([*parts, *(["\n".join(notes(comparison))] if notes(comparison) else []),
+    said = [textwrap.fill(answer(comparison), 118)] if answer(comparison) else []
+    return "\n\n".join([*said, *parts, *(["\n".join(notes(comparison))] if notes(comparison) else []),
                         textwrap.fill(basis(comparison), 118)])  # fmt: skip
 
 
@@ -186,7 +212,16 @@ def _named(row: dict[str, str]) -> dict[str, str]:
 
 def comparison_page(comparison: Comparison) -> str:
     """The same as a page of Markdown, with the figures."""
-    lines = ["# Interventions at equal public budget", "", basis(comparison), "", "![](comparison.png)", ""]
+    lines = [
+        "# Interventions at equal public budget",
+        "",
+        answer(comparison),
+        "",
+        basis(comparison),
+        "",
+        "![](comparison.png)",
+        "",
+    ]
     for title, rows in sections(comparison):
         head = list(rows[0])
         lines += [f"## {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
