@@ -167,7 +167,8 @@ def answer(comparison: Comparison) -> str:
         f"Most further participants: {most.option.title}, {change(most.effects['adoption'])}, the highest mean in "
         f"{100 * most.best['adoption']:.0f} % of bootstrap draws{_spends(most)}."
     )
-    priced = [(one.public_per_tonne.value, one) for one in options if one.public_per_tonne.value is not None]
+    priced = [(_ratio(one.public_per_tonne)[0], one) for one in options]
+    priced = [(value, one) for value, one in priced if not math.isnan(value)]
     if priced:
         _, cheap = min(priced, key=lambda pair: pair[0])
         text += (
