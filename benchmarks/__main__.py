@@ -16,8 +16,8 @@ from benchmarks.registry import BENCHMARKS
 from benchmarks.report import markdown, write
 from benchmarks.timing import Effort, say
 
-QUICK = Effort(rounds=2, replicates=12, sizes=(600, 6_000))
-FULL = Effort(rounds=7, replicates=32, sizes=(600, 6_000, 60_000, 1_000_000))
+QUICK = Effort(rounds=2, replicates=12, sizes=(600, 6_000), sweeps=(2_000, 20_000))
+FULL = Effort(rounds=7, replicates=32, sizes=(600, 6_000, 60_000, 1_000_000), sweeps=(2_000, 20_000, 100_000))
 
 
 def main() -> None:

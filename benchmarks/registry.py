@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import dense, mechanisms, parallel, profile, runners, scale, startup, twin
+from benchmarks import dense, mechanisms, parallel, profile, runners, scale, startup, sweep, twin
 from benchmarks.report import Result
 from benchmarks.timing import Effort
 
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Result]] = {
     "dense": dense.measure,
     "runners": runners.measure,
     "parallel": parallel.measure,
+    "sweep": sweep.measure,
     "scale": scale.measure,
     "profile": profile.measure,
     "mechanisms": mechanisms.measure,

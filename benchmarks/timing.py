@@ -13,11 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Effort:
-    """How much to measure: alternations, replicates of what runs many, and numbers of firms."""
+    """How much to measure: alternations, replicates of what runs many, numbers of firms, and of runs in a sweep."""
 
     rounds: int
     replicates: int
     sizes: tuple[int, ...]
+    sweeps: tuple[int, ...]
 
 
 @dataclass(frozen=True)

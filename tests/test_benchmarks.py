@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import abm.month
 from abm.scenario import Scenario
-from abm.simulate import build
-from benchmarks import mechanisms, native
+from abm.simulate import Trajectory, build, simulate_arms
+from benchmarks import mechanisms, native, swept
 from benchmarks.profile import instrumented, profile, steps
 from benchmarks.report import Criterion, Result, Table, as_json, markdown, text
 from benchmarks.scenarios import synthetic
@@ -101,3 +103,26 @@ def test_what_differs_is_named() -> None:
     assert list(mechanisms.unequal(one, other)) == []
     other["persons"]["search"][1], other["calendar"][0] = 1e-6, 1
     assert list(mechanisms.unequal(one, other)) == ["persons.search", "calendar"]
+
+
+def test_a_sweep_and_its_bare_kernels_do_the_same_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = 3 * swept.RUNS_PER_ROW
+    exchanges = swept.check(swept.design(runs), tmp_path)
+    assert exchanges == sum(swept.bare(runs, first)[1] for first in range(swept.WORKERS)) > 0
+
+    def nudged(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
+        trajectories = simulate_arms(arms, seed)
+        trajectories[-1].values[-1, -1] = np.nextafter(trajectories[-1].values[-1, -1], np.inf)
+        return trajectories
+
+    monkeypatch.setattr(swept, "simulate_arms", nudged)
+    with pytest.raises(ValueError, match="same results"):
+        swept.check(swept.design(runs), tmp_path)
+
+
+def test_parts_of_a_shard_are_all_of_it(tmp_path: Path) -> None:
+    (job,) = swept.jobs(swept.design(swept.RUNS_PER_ROW, short=True), tmp_path)
+    whole = (parts := swept.parts_of(job)).pop(swept.WHOLE)
+    assert all(parts[name][1] > 0.0 for name in swept.PARTS)  # each is what a shard calls
+    assert sum(parts.values()) == pytest.approx(whole)
+    assert (tmp_path / "runs" / job.file_name).exists()
