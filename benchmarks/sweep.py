@@ -16,7 +16,7 @@ from benchmarks import swept
 from benchmarks.report import Cell, Criterion, Result, Table
 from benchmarks.swept import FEW, KERNELS, REPLICATES, SHORT, VARIED, WORKERS, Held
 from benchmarks.timing import Effort, Spread, Subject, Times, alternate, say
-from experiments.folder import plan_of
+from experiments.folder import Plan
 from experiments.store import Store
 from experiments.sweep import run_sweep
 
@@ -64,7 +64,7 @@ def _alternated(rounds: int, runs: int, folder: Path) -> Times:
 def _throughput(runs: int, times: Times) -> Table:
     """Runs a second, and what processors are busy with."""
     design, rows = swept.design(runs), list[tuple[Cell, ...]]()
-    shards = plan_of(design).shards
+    shards = Plan(design).shards
     for name, costs in times.answers.items():
         pairs = list(zip(costs, times.answers[BARE], times.seconds[name], strict=True))
         rows.append((

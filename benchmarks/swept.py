@@ -28,7 +28,7 @@ from abm.simulate import simulate_arms
 from benchmarks.machine import peak_memory
 from experiments import shards, sweep
 from experiments.designs import DEFAULT_ARMS, KINDS, Design, check_rows, variants
-from experiments.folder import Folder, plan_of
+from experiments.folder import Folder, Plan
 from experiments.pool import SturdyPool
 from experiments.ranges import DECLARED, read_range
 from experiments.shards import Job, run_shard
@@ -215,11 +215,11 @@ def measure_here(runs: int, folder: Path) -> Held:
         raise ValueError(f"of {runs} runs {report.done} were done and {report.failed} failed")
     return Held(
         runs,
-        plan_of(swept).shards,
+        Plan(swept).shards,
         parent,
         worker,
         checking=_seconds(lambda: check_rows(swept, "")),
-        planning=_seconds(lambda: plan_of(swept)),
+        planning=_seconds(lambda: Plan(swept)),
         resuming=_seconds(lambda: run_sweep(swept, folder, workers=WORKERS)),
     )
 

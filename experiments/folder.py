@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ import numpy as np
 from abm.scenario import ScenarioError
 from experiments.designs import Design
 from experiments.files import PART, whole, write_json
-from experiments.identity import content_id, description, draw_ids, library_versions, model_version, run_id
+from experiments.identity import content_id, description, draw_id, library_versions, model_version, run_id
 from experiments.locks import LockFile, Taken, alone
-from experiments.shards import RUNS, TRAJECTORIES, Draw, draws_per_shard, order_of_draws, shard_name
+from experiments.shards import RUNS, TRAJECTORIES, Draw, draws_per_shard, place_of_draw, shard_name
 from experiments.store import DESIGN, MANIFEST, SWEEP, read_manifest
 
 DAMAGED = "damaged"  # shards that could not be read, put aside
@@ -64,37 +64,36 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-@dataclass(frozen=True)
 class Plan:
-    """A design as it stands in its folder: rows numbered as there, and the shards they make."""
+    """A design as it stands in its folder: rows numbered as there, and the shards they make, worked out when asked."""
 
-    design: Design
-    draws: tuple[np.ndarray, np.ndarray]  # row and replicate of each, in order
-    identities: list[list[str]]  # by row and replicate
-    seeds: list[list[int]]
-    size: int  # draws a shard
+    def __init__(self, design: Design) -> None:
+        self.design, self.size = design, draws_per_shard(design)
+        self.content, self.row_keys = content_id(design.scenario, design.arms), design.row_keys()
+        self.draws = design.rows * design.replicates
+        self._common = design.seeds(self.row_keys[0]) if design.common else None
 
     @property
     def shards(self) -> int:
         """How many there are."""
-        return -(-len(self.draws[0]) // self.size)
+        return -(-self.draws // self.size)
+
+    def draws_of(self, number: int) -> range:
+        """Places of a shard's draws in the order of all."""
+        return range(number * self.size, min((number + 1) * self.size, self.draws))
 
     def shard(self, number: int) -> tuple[Draw, ...]:
         """The draws of one shard."""
-        part = slice(number * self.size, (number + 1) * self.size)
+        places = [place_of_draw(place, self.design.rows, self.design.replicates) for place in self.draws_of(number)]
+        rows = {row: self._common or self.design.seeds(self.row_keys[row]) for row in dict(places)}
         return tuple(
-            Draw(row, replicate, self.seeds[row][replicate], self.identities[row][replicate])
-            for row, replicate in zip(*(one[part].tolist() for one in self.draws), strict=True)
+            Draw(row, replicate, rows[row][replicate], draw_id(self.content, self.row_keys[row], rows[row][replicate]))
+            for row, replicate in places
         )
 
-
-def plan_of(design: Design) -> Plan:
-    """The shards of a design."""
-    content, keys = content_id(design.scenario, design.arms), design.row_keys()
-    shared = design.seeds(keys[0]) if design.common else None
-    seeds = [shared or design.seeds(key) for key in keys]
-    identities = [draw_ids(content, key, own) for key, own in zip(keys, seeds, strict=True)]
-    return Plan(design, order_of_draws(design.rows, design.replicates), identities, seeds, draws_per_shard(design))
+    def name(self, number: int) -> str:
+        """Name of a shard's file."""
+        return shard_name(draw.identity for draw in self.shard(number))
 
 
 class Folder:
@@ -106,7 +105,7 @@ class Folder:
 
     def __init__(self, path: Path, design: Design, part: tuple[int, int]) -> None:
         self.path, self.part = path, part
-        self.plan = plan_of(design)
+        self.plan = Plan(design)
         self.job = f"{platform.node()}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         self.locks: LockFile | None = None
 
@@ -148,7 +147,7 @@ class Folder:
             changed.append(f"replicates: {old['replicates']}, now {design.replicates}; a design can only grow")
         if changed:
             raise ScenarioError([f"{self.path}: holds another design: {line}" for line in changed])
-        self.plan = plan_of(self._numbered_as_before(design))
+        self.plan = Plan(self._numbered_as_before(design))
         if (design.rows, design.replicates) != (old["rows"], old["replicates"]):
             self._sole()
             self._write_design(self.plan.design)
@@ -236,24 +235,23 @@ class Folder:
             manifest["jobs"][self.job] = manifest["jobs"].get(self.job, {}) | facts
             write_json(self.path / MANIFEST, manifest)
 
-    def missing(self) -> dict[int, tuple[Draw, ...]]:
-        """Draws of each shard of this part that are not there yet; damaged files are put aside."""
-        names, missing = {}, {}
+    def missing(self) -> dict[int, tuple[Draw, ...] | None]:
+        """Shards of this part that are not there, None, or not in full: what is left; damaged files are put aside."""
         there = {file.name for file in (self.path / RUNS).glob("*.parquet")}
-        for number in self.shards:
-            draws = self.plan.shard(number)
-            name = shard_name(draw.identity for draw in draws)
-            names[name] = number
-            if name not in there or not self._readable(name):
-                missing[number] = draws
-        if missing and there - set(names):
-            done = self._done_elsewhere(sorted(there - set(names)))
-            arm = next(iter(self.plan.design.arms))
-            for number, draws in list(missing.items()):
+        names = [self.plan.name(number) for number in range(self.plan.shards)]
+        missing: dict[int, tuple[Draw, ...] | None] = {
+            number: None for number in self.shards if names[number] not in there or not self._readable(names[number])
+        }
+        foreign = there - set(names)  # of the design before it grew
+        if missing and foreign:
+            done, arm = self._done_in(sorted(foreign)), next(iter(self.plan.design.arms))
+            for number in list(missing):
+                draws = self.plan.shard(number)
                 left = tuple(draw for draw in draws if run_id(draw.identity, arm) not in done)
-                missing[number] = left
                 if not left:
                     del missing[number]
+                elif len(left) < len(draws):
+                    missing[number] = left
         return missing
 
     def _readable(self, name: str) -> bool:
@@ -269,8 +267,8 @@ class Folder:
             return False
         return True
 
-    def _done_elsewhere(self, names: Iterable[str]) -> set[str]:
-        """Runs in files of another layout: of the design before it grew, or of another part's shards."""
+    def _done_in(self, names: Iterable[str]) -> set[str]:
+        """Runs in files of another layout."""
         from pyarrow import parquet
 
         done: set[str] = set()

@@ -63,10 +63,9 @@ def run_id(draw: str, arm: str) -> str:
     return hashlib.blake2b(f"{draw}/{arm}".encode(), digest_size=16).hexdigest()
 
 
-def draw_ids(design: str, row_key: str, seeds: list[int]) -> list[str]:
-    """Content hash of each replicate of a row: of the design's content (`content_id`), the row and the seed."""
-    prefix = f"{design}/{row_key}/"
-    return [hashlib.blake2b(f"{prefix}{seed}".encode(), digest_size=16).hexdigest() for seed in seeds]
+def draw_id(design: str, row_key: str, seed: int) -> str:
+    """Content hash of one replicate of a row: of the design's content (`content_id`), the row and the seed."""
+    return hashlib.blake2b(f"{design}/{row_key}/{seed}".encode(), digest_size=16).hexdigest()
 
 
 def content_id(scenario: Scenario, arms: Mapping[str, Any]) -> str:

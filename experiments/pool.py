@@ -48,46 +48,51 @@ class SturdyPool(Executor):
 
     def __init__(self, workers: int) -> None:
         self._threads = ThreadPoolExecutor(workers)  # each waits for one process
-        self._free: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
-        for _ in range(workers):
-            self._free.put(_one_process())
-        self._workers, self._closing = workers, False
+        self._processes = [_one_process() for _ in range(workers)]
+        self._free: SimpleQueue[int] = SimpleQueue()
+        for number in range(workers):
+            self._free.put(number)
+        self._closing = False
+
+    def prove(self) -> None:
+        """Start a worker; raises WorkerKilled if that cannot be, as in a script that starts a pool when imported."""
+        try:
+            self.submit(os.getpid).result()
+        except WorkerKilled:
+            raise WorkerKilled(
+                "no worker process can be started; in a script, call it under if __name__ == '__main__':"
+            ) from None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do `fn(*args)` in some worker; the future raises WorkerKilled if that always ends the worker."""
         return self._threads.submit(self._insist, fn, args, kwargs)
 
     def _insist(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        process = self._free.get()
+        number = self._free.get()
         try:
             for _ in range(ATTEMPTS):
                 try:
-                    return process.submit(fn, *args, **kwargs).result()
+                    return self._processes[number].submit(fn, *args, **kwargs).result()
                 except BrokenProcessPool:
                     if self._closing:
                         raise
-                    process.shutdown(wait=False)
-                    process = _one_process()
+                    self._processes[number].shutdown(wait=False)
+                    self._processes[number] = _one_process()
             raise WorkerKilled(f"its worker process was killed {ATTEMPTS} times")
         finally:
-            self._free.put(process)
+            self._free.put(number)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End all workers, as `concurrent.futures.Executor`."""
         self._closing = True
         self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)
-        if wait:
-            for _ in range(self._workers):
-                self._free.get().shutdown(wait=True)
+        for one in self._processes:
+            one.shutdown(wait=wait)
 
     def abandon(self) -> None:
         """End all workers at once; what they were doing is lost, not damaged."""
         self._closing = True
-        kill_workers()
+        for one in self._processes:
+            for child in list((one._processes or {}).values()):  # public only from Python 3.14 on
+                child.kill()
         self.shutdown(cancel_futures=True)
-
-
-def kill_workers() -> None:
-    """End all worker processes of this process at once; what they were doing is lost, not damaged."""
-    for child in multiprocessing.active_children():
-        child.kill()

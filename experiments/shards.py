@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.parameters import Value
+from abm.plan import plan
 from abm.scenario import Scenario
 from abm.simulate import Trajectory, past_key, simulate_arms
 from experiments.designs import Design, Thinning
@@ -38,7 +39,7 @@ class NotFinite(ArithmeticError):
     """A run gave a number that is none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Draw:
     """One replicate of one row, and the content hash of its runs."""
 
@@ -92,13 +93,11 @@ def draws_per_shard(design: Design) -> int:
     return max(1, round(min(runs, MOST_RUNS) / len(design.arms)))
 
 
-def order_of_draws(rows: int, replicates: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row and replicate of each draw, in the order in which they are run: by block, row, replicate."""
-    parts = []
-    for first in range(0, replicates, BLOCK):
-        block = np.arange(first, min(first + BLOCK, replicates))
-        parts.append((np.repeat(np.arange(rows), block.size), np.tile(block, rows)))
-    return np.concatenate([row for row, _ in parts]), np.concatenate([replicate for _, replicate in parts])
+def place_of_draw(place: int, rows: int, replicates: int) -> tuple[int, int]:
+    """Row and replicate of a draw by its place: by block of replicates, then row, then replicate."""
+    block, within = divmod(place, rows * BLOCK)
+    row, replicate = divmod(within, min(BLOCK, replicates - block * BLOCK))
+    return row, block * BLOCK + replicate
 
 
 # -- in the worker
@@ -125,18 +124,20 @@ def simulate_draws(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
         for row, values in job.rows.items()
         for name, arm in job.arms.items()
     }
-    pasts = {key: past_key(scenario) for key, scenario in scenarios.items()}
-    groups: dict[tuple[Any, ...], list[tuple[Draw, Key]]] = {}
+    known: dict[tuple[Value, ...], int] = {}
+    pasts = {key: known.setdefault(past_key(scenario), len(known)) for key, scenario in scenarios.items()}
+    groups: dict[tuple[int, int], list[tuple[Draw, Key]]] = {}
     for draw in job.draws:
         for name in job.arms:
-            groups.setdefault((draw.seed, *pasts[draw.row, name]), []).append((draw, (draw.row, name)))
+            groups.setdefault((draw.seed, pasts[draw.row, name]), []).append((draw, (draw.row, name)))
+    kept, thinned = _columns(job, job.kept), _columns(job, job.trajectories.indicators if job.trajectories else ())
     runs, months = {}, {}
     for members in groups.values():
         for (draw, key), result in zip(members, _simulate(scenarios, members), strict=True):
             facts = _facts(job, draw, key[1])
-            runs[draw, key[1]] = facts | _end(result, job.kept)
+            runs[draw, key[1]] = facts | _end(result, kept)
             if job.trajectories is not None and isinstance(result, Trajectory):
-                months[draw, key[1]] = facts | _thinned(result, job.trajectories)
+                months[draw, key[1]] = facts | _thinned(result, thinned, job.trajectories.every)
     order = [(draw, name) for draw in job.draws for name in job.arms]
     return [runs[one] for one in order], [months[one] for one in order if one in months]
 
@@ -165,23 +166,23 @@ def _facts(job: Job, draw: Draw, arm: str) -> dict[str, Any]:
     return facts | {"arm": arm, "seed": draw.seed, **job.rows[draw.row]}
 
 
-def _end(result: Trajectory | Exception, kept: Sequence[str]) -> dict[str, Any]:
+def _end(result: Trajectory | Exception, columns: list[int]) -> dict[str, Any]:
     """A run at its horizon; of a failed one the error's type and text, and no numbers."""
     if isinstance(result, Exception):
         text = " ".join(str(result).split())
         return {"status": FAILED, "error_type": type(result).__name__, "error": text, "values": None}
-    columns = _columns(result, kept)
     return {"status": DONE, "error_type": None, "error": None, "values": result.values[-1, columns]}
 
 
-def _thinned(result: Trajectory, thinning: Thinning) -> dict[str, Any]:
-    months = np.arange(thinning.every, len(result.values) + 1, thinning.every)
-    return {"months": months, "values": result.values[months - 1][:, _columns(result, thinning.indicators)]}
+def _thinned(result: Trajectory, columns: list[int], every: int) -> dict[str, Any]:
+    months = np.arange(every, len(result.values) + 1, every)
+    return {"months": months, "values": result.values[months - 1][:, columns]}
 
 
-def _columns(result: Trajectory, kept: Sequence[str]) -> list[int]:
-    place = {name: number for number, name in enumerate(result.names)}
-    return [place[name] for name in kept]
+def _columns(job: Job, names: Sequence[str]) -> list[int]:
+    """Places of columns in a trajectory; rows and arms of one scenario have the same."""
+    place = {name: number for number, name in enumerate(plan(job.scenario).columns)}
+    return [place[name] for name in names]
 
 
 # -- tables
@@ -200,6 +201,15 @@ def _facts_table(rows: Sequence[Mapping[str, Any]], swept: Iterable[str]) -> dic
     return columns
 
 
+def _array(values: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
+    """A column of numbers; `pyarrow.array` would import pandas, which no worker needs."""
+    import pyarrow as pa
+
+    valid = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))])
+
+
 def _runs_table(runs: Sequence[Mapping[str, Any]], job: Job) -> pa.Table:
     """One row a run: what it is, how it ended, and its indicators at the horizon (missing where it failed)."""
     import pyarrow as pa
@@ -211,7 +221,7 @@ def _runs_table(runs: Sequence[Mapping[str, Any]], job: Job) -> pa.Table:
     nothing = np.zeros(len(job.kept))
     values = np.array([nothing if run["values"] is None else run["values"] for run in runs])
     for number, name in enumerate(job.kept):
-        columns[name] = pa.array(values[:, number], mask=missing)
+        columns[name] = _array(values[:, number], missing)
     return pa.table(columns)
 
 
@@ -221,12 +231,12 @@ def _months_table(months: Sequence[Mapping[str, Any]], thinning: Thinning) -> pa
 
     lengths = [len(one["months"]) for one in months]
     where = np.repeat(np.arange(len(months)), lengths)
-    facts = pa.table(_facts_table(months, ())).take(pa.array(where)) if months else pa.table(_facts_table([], ()))
+    facts = pa.table(_facts_table(months, ())).take(_array(where)) if months else pa.table(_facts_table([], ()))
     columns = {name: facts[name] for name in facts.column_names}
-    columns["month"] = pa.array(np.concatenate([one["months"] for one in months] or [[]]).astype(np.int32))
+    columns["month"] = _array(np.concatenate([one["months"] for one in months] or [[]]).astype(np.int32))
     values = np.concatenate([one["values"] for one in months] or [np.zeros((0, len(thinning.indicators)))])
     for number, name in enumerate(thinning.indicators):
-        columns[name] = pa.array(values[:, number])
+        columns[name] = _array(values[:, number])
     return pa.table(columns)
 
 

@@ -20,7 +20,7 @@ from threading import Event
 
 from experiments.designs import Design
 from experiments.folder import Folder
-from experiments.pool import SturdyPool, kill_workers
+from experiments.pool import SturdyPool, WorkerKilled
 from experiments.runner import Progress, default_workers
 from experiments.shards import RUNS, Draw, Job, Outcome, run_shard, simulate_draws
 
@@ -74,6 +74,7 @@ def estimate(design: Design) -> Estimate:
     jobs = [_pilot(design, row) for row in rows]
     simulate_draws(jobs[0])
     with SturdyPool(1) as pool:
+        _prove(pool)
         seconds, memory = pool.submit(_time_runs, jobs).result()
     numbers = len(design.kept)
     if design.trajectories is not None:
@@ -129,13 +130,13 @@ def run_sweep(
     with _writing(path), Folder(path, design, part) as place:
         missing = place.missing()
         arms = len(design.arms)
-        total = sum(len(place.plan.shard(number)) for number in place.shards) * arms
-        left = sum(map(len, missing.values())) * arms
-        report = Report(total, total - left)
+        sizes = {number: len(place.plan.draws_of(number)) for number in place.shards}
+        left = sum(sizes[number] if draws is None else len(draws) for number, draws in missing.items())
+        report = Report(sum(sizes.values()) * arms, (sum(sizes.values()) - left) * arms)
         if missing:
-            processes = workers or default_workers()
-            with _pool(executor, min(processes, len(missing))) as pool:
-                _Loop(place, report, missing, processes, progress, stop or Event()).run(pool)
+            width = min(workers or default_workers(), len(missing))
+            with _pool(executor, width) as pool:
+                _Loop(place, report, missing, width, progress, stop or Event()).run(pool)
     return report
 
 
@@ -156,15 +157,26 @@ def _pool(executor: Executor | None, workers: int) -> Iterator[Executor]:
     if executor is not None:
         yield executor
         return
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update({name: value or "1" for name, value in before.items()})
     pool = SturdyPool(workers)
     try:
+        _prove(pool)
         yield pool
     except BaseException:
         pool.abandon()
         raise
+    finally:
+        for name in (name for name, value in before.items() if value is None):
+            os.environ.pop(name, None)
     pool.shutdown()
+
+
+def _prove(pool: SturdyPool) -> None:
+    try:
+        pool.prove()
+    except WorkerKilled as error:
+        raise SweepError(str(error)) from None
 
 
 class _Loop:
@@ -174,13 +186,13 @@ class _Loop:
         self,
         place: Folder,
         report: Report,
-        missing: Mapping[int, tuple[Draw, ...]],
+        missing: Mapping[int, tuple[Draw, ...] | None],
         workers: int,
         progress: Progress | None,
         stop: Event,
     ) -> None:
         self.place, self.report, self.workers = place, report, workers
-        self.jobs = (_job(place, number, draws) for number, draws in missing.items())
+        self.jobs = (_job(place, number, draws or place.plan.shard(number)) for number, draws in missing.items())
         self.progress, self.stop = progress, stop
         self.waiting: dict[Future[Outcome], Job] = {}
         self.started = self.noted = time.monotonic()
@@ -228,10 +240,11 @@ class _Loop:
         done, late = wait(under_way, timeout=PATIENCE)
         for future in done:
             self._book(under_way[future], future)
-        if late:
-            kill_workers()
         self.report.stopped = True
         self._tell()
+        if late:
+            raise SweepError(f"{len(late)} shards did not end within {PATIENCE:.0f} s and are given up; the others are "
+                             "kept, and the same command goes on")  # fmt: skip
 
     def _book(self, job: Job, future: Future[Outcome]) -> None:
         try:

@@ -151,6 +151,21 @@ def test_a_pool_outlives_its_workers() -> None:
         assert all(isinstance(future.result(), int) for future in futures)
 
 
+@pytest.mark.slow
+def test_a_script_that_forgets_its_guard_is_told_at_once(tmp_path: Path) -> None:
+    """Its workers die importing it; that is no shard's fault."""
+    write_design(tmp_path, 10)
+    (tmp_path / "script.py").write_text(
+        "import kretslopp as kr\nkr.run_sweep(kr.load_design('design.toml'), 'out', workers=2)\n"
+    )
+    script = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert script.returncode == 1
+    assert script.stderr.strip().splitlines()[-1].endswith("call it under if __name__ == '__main__':")
+    assert not shards(tmp_path / "out")
+
+
 # -- damaged, full
 
 
@@ -271,8 +286,10 @@ def test_a_lock_of_a_killed_process_holds_nobody_up(tmp_path: Path, reference: P
 
 @pytest.mark.slow
 def test_processes_give_the_bits_of_one_process(tmp_path: Path, reference: Path) -> None:
+    before = dict(os.environ)
     report = run_sweep(design(tmp_path, LONG), tmp_path / "out", workers=2)
     assert (report.done, report.left, report.failed) == (3000, 0, 0)
+    assert not {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} - set(before) & set(os.environ)  # left as it was
     assert_same(tmp_path / "out", reference)
 
 
