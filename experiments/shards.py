@@ -191,23 +191,49 @@ FACTS = ("run", "row", "replicate", "arm", "seed")
 
 
 def _facts_table(rows: Sequence[Mapping[str, Any]], swept: Iterable[str]) -> dict[str, pa.Array]:
-    import pyarrow as pa
-
-    kinds = {"run": pa.string(), "row": pa.int32(), "replicate": pa.int32(), "seed": pa.int64()}
-    columns = {}
-    for name in (*FACTS, *swept):
-        column = pa.array([row[name] for row in rows], kinds.get(name))
-        columns[name] = column.dictionary_encode() if pa.types.is_string(column.type) and name != "run" else column
+    """What each row is, by column; the same text over and over stands once."""
+    kinds = {"row": np.int32, "replicate": np.int32, "seed": np.int64}
+    columns = {"run": _texts([row["run"] for row in rows])}
+    for name in (*FACTS[1:], *swept):
+        values = [row[name] for row in rows]
+        text = name == "arm" or (name not in kinds and bool(rows) and isinstance(values[0], str))
+        columns[name] = _labels(values) if text else _numbers(np.array(values, kinds.get(name)))
     return columns
 
 
-def _array(values: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
-    """A column of numbers; `pyarrow.array` would import pandas, which no worker needs."""
+# `pyarrow.array` would import pandas, which no worker needs: columns are made of their buffers.
+
+
+def _valid(missing: np.ndarray | None) -> pa.Buffer | None:
     import pyarrow as pa
 
-    valid = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    kind = pa.from_numpy_dtype(values.dtype)
-    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))])
+    return None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+
+
+def _numbers(values: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
+    import pyarrow as pa
+
+    kind, content = pa.from_numpy_dtype(values.dtype), pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kind, len(values), [_valid(missing), content])
+
+
+def _texts(values: Sequence[str | None]) -> pa.Array:
+    import pyarrow as pa
+
+    encoded = [(value or "").encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)]).astype(np.int32)
+    missing = np.array([value is None for value in values], bool)
+    content = [_valid(missing), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(values), content)
+
+
+def _labels(values: Sequence[str]) -> pa.Array:
+    import pyarrow as pa
+
+    labels = list(dict.fromkeys(values))
+    places = {label: number for number, label in enumerate(labels)}
+    numbers = np.array([places[value] for value in values], np.int32)
+    return pa.DictionaryArray.from_arrays(_numbers(numbers), _texts(labels))
 
 
 def _runs_table(runs: Sequence[Mapping[str, Any]], job: Job) -> pa.Table:
@@ -216,12 +242,12 @@ def _runs_table(runs: Sequence[Mapping[str, Any]], job: Job) -> pa.Table:
 
     columns = _facts_table(runs, next(iter(job.rows.values())))
     for name in ("status", "error_type", "error"):
-        columns[name] = pa.array([run[name] for run in runs], pa.string())
+        columns[name] = _texts([run[name] for run in runs])
     missing = np.array([run["values"] is None for run in runs])
     nothing = np.zeros(len(job.kept))
     values = np.array([nothing if run["values"] is None else run["values"] for run in runs])
     for number, name in enumerate(job.kept):
-        columns[name] = _array(values[:, number], missing)
+        columns[name] = _numbers(values[:, number], missing)
     return pa.table(columns)
 
 
@@ -231,12 +257,12 @@ def _months_table(months: Sequence[Mapping[str, Any]], thinning: Thinning) -> pa
 
     lengths = [len(one["months"]) for one in months]
     where = np.repeat(np.arange(len(months)), lengths)
-    facts = pa.table(_facts_table(months, ())).take(_array(where)) if months else pa.table(_facts_table([], ()))
+    facts = pa.table(_facts_table(months, ())).take(_numbers(where)) if months else pa.table(_facts_table([], ()))
     columns = {name: facts[name] for name in facts.column_names}
-    columns["month"] = _array(np.concatenate([one["months"] for one in months] or [[]]).astype(np.int32))
+    columns["month"] = _numbers(np.concatenate([one["months"] for one in months] or [[]]).astype(np.int32))
     values = np.concatenate([one["values"] for one in months] or [np.zeros((0, len(thinning.indicators)))])
     for number, name in enumerate(thinning.indicators):
-        columns[name] = _array(values[:, number])
+        columns[name] = _numbers(values[:, number])
     return pa.table(columns)
 
 

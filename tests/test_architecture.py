@@ -107,6 +107,22 @@ def test_a_worker_process_imports_only_what_it_runs() -> None:
         assert set(networks) <= {WITHOUT, WITH}
 
 
+def test_a_worker_of_a_sweep_imports_no_pandas(tmp_path: Path) -> None:
+    """Running and writing a shard takes pyarrow, and nothing that only people look at."""
+    code = (
+        "from pathlib import Path; from dataclasses import replace; from abm.scenario import load_scenario; "
+        "from experiments.designs import Design, Thinning; from experiments.sweep import _pilot; "
+        "from experiments.shards import run_shard; "
+        "design = Design('x', load_scenario('tiny', {'run.spin_up': 0}, months=2), {}, 1); "
+        f"job = replace(_pilot(design, 0), folder=Path({str(tmp_path)!r}), trajectories=Thinning(('adoption',), 1)); "
+        "run_shard(job)"
+    )
+    modules, said = _modules_after(code)
+    assert "pyarrow" in modules
+    assert not modules & {"pandas", "mesa", "matplotlib", "typer", "rich", "SALib"}
+    assert said == ""
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys; sys.argv = ['kretslopp', '--help']; from kretslopp.cli import main\n"
     code += "try: main()\nexcept SystemExit: pass\n"
