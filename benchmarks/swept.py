@@ -74,7 +74,7 @@ def ready(swept: Design) -> tuple[tuple[tuple[Scenario, ...], list[int]], ...]:
         arms = tuple(variants(swept, number).values())
         for arm in arms:
             plans.plan(arm)
-        rows.append((arms, swept.seeds(key)))
+        rows.append((arms, swept.seeds(number, key)))
     return tuple(rows)
 
 

@@ -6,7 +6,7 @@ A design is read from a TOML file (designfile.py) or made in Python. How rows ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ class Design:
     """A base scenario, `columns` of swept values (one entry a row), and arms that are laid over each row.
 
     With `common` seeds replicate r has the same firms, prices and luck in every row, so that rows can be compared in
-    pairs; else each row has its own. The arms of one row and replicate always share them.
+    pairs; else each row has its own, or shares them with the rows of the same number in `luck`. The arms of one row and
+    replicate always share them.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Design:
     indicators: tuple[str, ...] = ()  # kept of each run's horizon; empty: all
     trajectories: Thinning | None = None
     layout: Mapping[str, Any] = field(default_factory=lambda: {"kind": "rows"})  # how the rows were made
+    luck: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -73,19 +75,27 @@ class Design:
         return {name: column[number].item() for name, column in self.columns.items()}
 
     def row_keys(self) -> list[str]:
-        """What each row is, whatever its number: its values, and which of several equal ones it is."""
+        """What each row is, whatever its number: its values and luck, and which of several equal ones it is."""
         keys, seen = [], dict[str, int]()
         for number in range(self.rows):
-            key = digest(self.row(number))
+            content: Any = self.row(number) if self.luck is None else [self.row(number), int(self.luck[number])]
+            key = digest(content)
             seen[key] = seen.get(key, 0) + 1
             keys.append(key if seen[key] == 1 else digest([key, seen[key]]))
         return keys
 
-    def seeds(self, row_key: str) -> list[int]:
+    def seeds(self, number: int, row_key: str) -> list[int]:
         """Seeds of a row's replicates; they do not change when rows or replicates are added."""
-        if self.common:
+        if self.luck is not None:
+            row_key = digest(["luck", int(self.luck[number])])
+        elif self.common:
             return replicate_seeds(self.seed, self.replicates)
-        return replicate_seeds(mix(np.uint64(self.seed), whole_key(row_key)) >> 1, self.replicates)
+        return replicate_seeds(int(mix(np.uint64(self.seed), whole_key(row_key))) >> 1, self.replicates)
+
+    def taken(self, order: np.ndarray) -> Design:
+        """The same with its rows in another order."""
+        columns = {name: column[order] for name, column in self.columns.items()}
+        return replace(self, columns=columns, luck=None if self.luck is None else self.luck[order])
 
 
 # -- how rows are laid out

@@ -22,6 +22,7 @@ from experiments.shards import RUNS, TRAJECTORIES, Draw, draws_per_shard, place_
 from experiments.store import DESIGN, MANIFEST, SWEEP, read_manifest
 
 DAMAGED = "damaged"  # shards that could not be read, put aside
+LUCK = "luck"
 LOCKS, MANIFEST_LOCK = ".locks/shards", ".locks/manifest"
 
 
@@ -37,7 +38,7 @@ def design_content(design: Design) -> dict[str, Any]:
         "replicates": design.replicates,
         "arms": {name: dict(arm) for name, arm in design.arms.items()},
         "seed": design.seed,
-        "seeds": "common" if design.common else "independent",
+        "seeds": "by luck" if design.luck is not None else "common" if design.common else "independent",
         "indicators": list(design.kept),
         "trajectories": thinned and {"indicators": list(thinned.indicators), "every": thinned.every},
         "model": model_version(),
@@ -71,7 +72,7 @@ class Plan:
         self.design, self.size = design, draws_per_shard(design)
         self.content, self.row_keys = content_id(design.scenario, design.arms), design.row_keys()
         self.draws = design.rows * design.replicates
-        self._common = design.seeds(self.row_keys[0]) if design.common else None
+        self._common = design.seeds(0, self.row_keys[0]) if design.common and design.luck is None else None
 
     @property
     def shards(self) -> int:
@@ -85,7 +86,7 @@ class Plan:
     def shard(self, number: int) -> tuple[Draw, ...]:
         """The draws of one shard."""
         places = [place_of_draw(place, self.design.rows, self.design.replicates) for place in self.draws_of(number)]
-        rows = {row: self._common or self.design.seeds(self.row_keys[row]) for row in dict(places)}
+        rows = {row: self._common or self.design.seeds(row, self.row_keys[row]) for row in dict(places)}
         return tuple(
             Draw(row, replicate, rows[row][replicate], draw_id(self.content, self.row_keys[row], rows[row][replicate]))
             for row, replicate in places
@@ -155,36 +156,38 @@ class Folder:
 
     def _numbered_as_before(self, design: Design) -> Design:
         """The design with the folder's rows first; raises ScenarioError if any of them is not in it."""
-
-        import pandas as pd
-
-        before = pd.read_parquet(self.path / DESIGN)
-        kept = {name: before[name].to_numpy() for name in design.columns}
-        kept = {name: column.astype(design.columns[name].dtype) for name, column in kept.items()}
-        if (
-            design.columns
-            and len(before) == design.rows
-            and all(np.array_equal(kept[name], design.columns[name]) for name in kept)
-        ):
+        before = self._rows_there(design)
+        keys, old = design.row_keys(), before.row_keys()
+        if keys == old:
             return design
-        old = replace(design, columns=kept).row_keys() if design.columns else design.row_keys()
-        places = {key: number for number, key in enumerate(design.row_keys())}
+        places = {key: number for number, key in enumerate(keys)}
         missing = [number for number, key in enumerate(old) if key not in places]
         if missing:
-            row = ", ".join(f"{name} = {kept[name][missing[0]].item()!r}" for name in kept)
+            row = ", ".join(f"{name} = {value!r}" for name, value in before.row(missing[0]).items())
             raise ScenarioError([
                 f"{self.path}: holds another design: {len(missing)} of its {len(old)} rows are not in this one "
                 f"(row {missing[0]}: {row}); a design can only grow, and a Latin hypercube not at all"
             ])  # fmt: skip
-        first = [places[key] for key in old]
-        order = np.concatenate((first, np.setdiff1d(np.arange(design.rows), first)))
-        return replace(design, columns={name: column[order] for name, column in design.columns.items()})
+        first = np.array([places[key] for key in old])
+        return design.taken(np.concatenate((first, np.setdiff1d(np.arange(design.rows), first))))
+
+    def _rows_there(self, design: Design) -> Design:
+        """The design with the rows that the folder has."""
+        import pandas as pd
+
+        table = pd.read_parquet(self.path / DESIGN)
+        columns = {
+            name: table[name].to_numpy(str if column.dtype.kind == "U" else column.dtype)
+            for name, column in design.columns.items()
+        }
+        return replace(design, columns=columns, luck=None if design.luck is None else table[LUCK].to_numpy())
 
     def _write_design(self, design: Design) -> None:
         import pyarrow as pa
         from pyarrow import parquet
 
-        table = pa.table({"row": np.arange(design.rows, dtype=np.int32), **design.columns})
+        luck = {} if design.luck is None else {LUCK: design.luck}
+        table = pa.table({"row": np.arange(design.rows, dtype=np.int32), **luck, **design.columns})
         with whole(self.path / DESIGN) as temporary:
             parquet.write_table(table, temporary)
 

@@ -146,19 +146,19 @@ def test_steps_of_a_facilitator_are_a_parameter_not_a_grid(tmp_path: Path) -> No
 def test_seeds_are_common_or_a_rows_own(tmp_path: Path) -> None:
     common = design(tmp_path)
     keys = common.row_keys()
-    assert common.seeds(keys[0]) == common.seeds(keys[1]) == replicate_seeds(5, 10)
+    assert common.seeds(0, keys[0]) == common.seeds(1, keys[1]) == replicate_seeds(5, 10)
     own = design(tmp_path, text='seeds = "independent"\n' + TEXT)
-    seeds = [own.seeds(key) for key in own.row_keys()]
+    seeds = [own.seeds(*one) for one in enumerate(own.row_keys())]
     assert len({seed for row in seeds for seed in row}) == 12 * 10
     longer = design(tmp_path, 12, 'seeds = "independent"\n' + TEXT)
-    assert [row[:10] for row in map(longer.seeds, longer.row_keys())] == seeds  # replicates can be added
+    assert [longer.seeds(*one)[:10] for one in enumerate(longer.row_keys())] == seeds  # replicates can be added
 
 
 def test_equal_rows_are_told_apart_by_their_turn(tiny: Scenario) -> None:
     plan = Design("x", tiny, {"transaction.wage": np.array([600.0, 700.0, 600.0])}, 2, common=False)
     keys = plan.row_keys()
     assert len(set(keys)) == 3
-    assert plan.seeds(keys[0]) != plan.seeds(keys[2])
+    assert plan.seeds(0, keys[0]) != plan.seeds(2, keys[2])
 
 
 def test_identities_follow_content(tmp_path: Path, tiny: Scenario) -> None:

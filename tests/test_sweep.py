@@ -355,14 +355,14 @@ def test_dask_on_this_machine(tmp_path: Path, reference: Path) -> None:
 def test_a_failed_run_is_a_row_with_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = design(tmp_path, 4)
     serially(plan, tmp_path / "well")
-    bad = plan.seeds("")[2]
+    bad = plan.seeds(0, "")[2]
     simulate = experiments.shards.simulate_arms
 
     def failing(arms: Any, seed: int) -> Any:
         if seed == bad and any(arm.values["facilitator.fte"] == 8.0 for arm in arms):
             raise MemoryError("not\nenough")
         found = simulate(arms, seed)
-        if seed == plan.seeds("")[3]:
+        if seed == plan.seeds(0, "")[3]:
             found[0].values[5, 0] = np.nan
         return found
 
