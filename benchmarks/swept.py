@@ -58,7 +58,7 @@ PARTS: Mapping[str, tuple[object, str]] = {
 def design(runs: int, short: bool = False) -> Design:
     """A Latin hypercube of so many runs, each row with seeds of its own; the same in every process."""
     base = load_scenario("tiny", {"run.spin_up": 0} if short else {}, months=SHORT if short else None)
-    ranges = [read_range(name, DECLARED) for name in VARIED]
+    ranges = [read_range(name, DECLARED, base.values) for name in VARIED]
     columns = KINDS["latin_hypercube"].lay_out(ranges, {"rows": runs // RUNS_PER_ROW}, base, 1)
     return Design("benchmark", base, columns, REPLICATES, common=False)
 

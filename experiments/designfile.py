@@ -69,9 +69,11 @@ class _Reader:
             self.count("rows", None, 2)
         if not isinstance(self.content.get("second_order", False), bool):
             self.wrong("second_order: expected true or false")
-        ranges, arms = self.ranges(kind), self.arms()
+        arms = self.arms()
         self.stop()
         base = self.base()
+        ranges = self.ranges(kind, base)
+        self.stop()
         columns = self.columns(kind, ranges, base, seed)
         indicators, trajectories = self.indicators(base, self.content.get("indicators", [])), self.thinning(base)
         self.stop()
@@ -117,7 +119,7 @@ class _Reader:
             return value
         return least
 
-    def ranges(self, kind: str) -> list[Range]:
+    def ranges(self, kind: str, base: Scenario) -> list[Range]:
         """What is swept, by parameter."""
         given, ranges = dict(flat_ranges(self.content.get("ranges", {}))), []
         if kind == TABLE:
@@ -128,7 +130,7 @@ class _Reader:
             self.wrong("ranges: nothing is swept; give at least one parameter")
         for name, one in given.items():
             try:
-                ranges.append(read_range(name, one))
+                ranges.append(read_range(name, one, base.values))
             except ValueError as error:
                 self.wrong(f"ranges: {error}")
         return ranges

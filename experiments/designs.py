@@ -75,14 +75,8 @@ class Design:
         return {name: column[number].item() for name, column in self.columns.items()}
 
     def row_keys(self) -> list[str]:
-        """What each row is, whatever its number: its values and luck, and which of several equal ones it is."""
-        keys, seen = [], dict[str, int]()
-        for number in range(self.rows):
-            content: Any = self.row(number) if self.luck is None else [self.row(number), int(self.luck[number])]
-            key = digest(content)
-            seen[key] = seen.get(key, 0) + 1
-            keys.append(key if seen[key] == 1 else digest([key, seen[key]]))
-        return keys
+        """What each row is, whatever its number."""
+        return row_keys(self.columns, self.luck)
 
     def seeds(self, number: int, row_key: str) -> list[int]:
         """Seeds of a row's replicates; they do not change when rows or replicates are added."""
@@ -96,6 +90,18 @@ class Design:
         """The same with its rows in another order."""
         columns = {name: column[order] for name, column in self.columns.items()}
         return replace(self, columns=columns, luck=None if self.luck is None else self.luck[order])
+
+
+def row_keys(columns: Columns, luck: np.ndarray | None) -> list[str]:
+    """Digest of each row: of its values and luck, and of which of several equal ones it is."""
+    count = len(next(iter(columns.values()))) if columns else 1
+    keys, seen = [], dict[str, int]()
+    for number in range(count):
+        values = {name: column[number].item() for name, column in columns.items()}
+        key = digest(values if luck is None else [values, int(luck[number])])
+        seen[key] = seen.get(key, 0) + 1
+        keys.append(key if seen[key] == 1 else digest([key, seen[key]]))
+    return keys
 
 
 # -- how rows are laid out

@@ -19,10 +19,9 @@ from experiments.files import PART, whole, write_json
 from experiments.identity import content_id, description, draw_id, library_versions, model_version, run_id
 from experiments.locks import LockFile, Taken, alone
 from experiments.shards import RUNS, TRAJECTORIES, Draw, draws_per_shard, place_of_draw, shard_name
-from experiments.store import DESIGN, MANIFEST, SWEEP, read_manifest
+from experiments.store import DESIGN, LUCK, MANIFEST, SWEEP, Store, read_manifest
 
 DAMAGED = "damaged"  # shards that could not be read, put aside
-LUCK = "luck"
 LOCKS, MANIFEST_LOCK = ".locks/shards", ".locks/manifest"
 
 
@@ -173,14 +172,8 @@ class Folder:
 
     def _rows_there(self, design: Design) -> Design:
         """The design with the rows that the folder has."""
-        import pandas as pd
-
-        table = pd.read_parquet(self.path / DESIGN)
-        columns = {
-            name: table[name].to_numpy(str if column.dtype.kind == "U" else column.dtype)
-            for name, column in design.columns.items()
-        }
-        return replace(design, columns=columns, luck=None if design.luck is None else table[LUCK].to_numpy())
+        columns, luck = Store(self.path).columns()
+        return replace(design, columns=columns, luck=luck)
 
     def _write_design(self, design: Design) -> None:
         import pyarrow as pa

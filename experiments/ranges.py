@@ -66,18 +66,34 @@ class Range:
         return {"low": self.low, "high": self.high, "log": self.log, "steps": self.steps}
 
 
-def read_range(name: str, given: Any) -> Range:
+def declared_range(parameter: Parameter, value: Value) -> Range:
+    """The range that a parameter is declared with, around the value that a scenario gives it.
+
+    Where a region's own value lies outside, the range is moved along with it, in proportion, as far as it is allowed.
+    Raises ValueError for a parameter without bounds.
+    """
+    if parameter.low is None or parameter.high is None:
+        raise ValueError(f"{parameter.name}: has no declared bounds; give a list of values")
+    low, high = float(parameter.low), float(parameter.high)
+    if not low <= float(value) <= high and float(parameter.default) > 0.0:
+        scale = float(value) / float(parameter.default)
+        least, most = parameter.domain
+        low, high = max(low * scale, least), min(high * scale, most)
+    if isinstance(parameter.default, int):
+        low, high = math.ceil(low), math.floor(high)
+    return Range(parameter, (), low, high)
+
+
+def read_range(name: str, given: Any, base: Mapping[str, Value]) -> Range:
     """A parameter's range as a design file gives it: a list, `{low, high, log, steps}` or "declared".
 
-    Raises ValueError with what is wrong, in one phrase.
+    `base` are the values of the scenario. Raises ValueError with what is wrong, in one phrase.
     """
     parameter = BY_NAME.get(name)
     if parameter is None:
         raise ValueError(f"no parameter {name}{nearest(name, tuple(BY_NAME))}")
     if given == DECLARED:
-        if parameter.low is None or parameter.high is None:
-            raise ValueError(f"{name}: has no declared bounds; give a list of values")
-        given = {"low": parameter.low, "high": parameter.high}
+        return declared_range(parameter, base[name])
     if isinstance(given, list):
         return _read_list(parameter, given)
     if isinstance(given, Mapping):

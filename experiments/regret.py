@@ -16,7 +16,7 @@ from abm.scenario import Scenario
 from experiments.budget import solve
 from experiments.effect import WITHOUT, resampled, run_arms
 from experiments.options import Option
-from experiments.ranges import Range
+from experiments.ranges import declared_range
 from experiments.runner import replicate_seeds
 
 COMPARED = ("adoption", "exchanges", "tonnes", "carbon")  # what options are ranked on
@@ -37,11 +37,11 @@ class Regret:
     best: float
 
 
-def points_of_ranges(count: int, seed: int) -> list[dict[str, float | int]]:
+def points_of_ranges(base: Scenario, count: int, seed: int) -> list[dict[str, float | int]]:
     """Points of a Latin hypercube over the declared ranges of all that is uncertain."""
     from scipy.stats import qmc
 
-    ranges = [Range(one, (), float(one.low or 0.0), float(one.high or 0.0)) for one in uncertainties()]
+    ranges = [declared_range(one, base.values[one.name]) for one in uncertainties()]
     sample = qmc.LatinHypercube(len(ranges), rng=np.random.default_rng(seed)).random(count)
     columns = {one.name: one.at(sample[:, number]) for number, one in enumerate(ranges)}
     return [{name: column[point].item() for name, column in columns.items()} for point in range(count)]
@@ -49,7 +49,7 @@ def points_of_ranges(count: int, seed: int) -> list[dict[str, float | int]]:
 
 def at_point(base: Scenario, options: Sequence[Option], budget: float, seed: int, number: int) -> np.ndarray:
     """Outcomes of all options at one of the points; shape (indicators, options, replicates)."""
-    here = base.with_values(points_of_ranges(POINTS, seed)[number])
+    here = base.with_values(points_of_ranges(base, POINTS, seed)[number])
     own = replicate_seeds(seed, number + 1)[-1]
     solved = solve(here, options, budget, replicates=FEW, seed=own, workers=1)
     arms = {WITHOUT: here} | {one.option.name: here.with_values(one.levels) for one in solved}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.scenario import ScenarioError, nearest
+from experiments.designs import row_keys
 from experiments.effect import t_quantile
 from experiments.files import whole
 from experiments.shards import DONE, FAILURES, RUNS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SWEEP = "sweep"  # what the manifest of such a folder says it is
 MANIFEST, DESIGN, MERGED = "manifest.json", "design.parquet", "merged.parquet"
+LUCK = "luck"  # column of a design whose rows share seeds by number
 ORDER = ("row", "replicate", "arm")
 SILENT = 120.0  # seconds after which a process that says nothing is taken to have ended
 
@@ -136,6 +138,18 @@ class Store:
         import pandas as pd
 
         return pd.read_parquet(self.folder / DESIGN)
+
+    def columns(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """The swept values by parameter, one entry a row, and the rows' luck if they have any."""
+        from pyarrow import parquet
+
+        table = parquet.read_table(self.folder / DESIGN)
+        columns = {name: np.array(table[name].to_pylist()) for name in self.swept}
+        return columns, np.array(table[LUCK].to_pylist()) if LUCK in table.column_names else None
+
+    def row_keys(self) -> list[str]:
+        """What each row is, whatever its number."""
+        return row_keys(*self.columns())
 
     def status(self) -> Status:
         """How far the sweep is."""

@@ -252,7 +252,7 @@ def test_regret_of_equals_is_nothing_on_average() -> None:
 
 
 def test_points_fill_the_declared_ranges(short: Scenario) -> None:
-    points = points_of_ranges(32, 1)
+    points = points_of_ranges(short, 32, 1)
     assert len(points) == 32
     wages = [point["transaction.wage"] for point in points]
     assert len(set(wages)) == 32

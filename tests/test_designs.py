@@ -121,10 +121,26 @@ def test_a_bad_table_names_the_line(tmp_path: Path, text: str, expected: str) ->
         read_table(tmp_path / "none.csv")
 
 
-def test_declared_bounds_are_the_declaration() -> None:
+def test_declared_bounds_are_the_declaration(region: Scenario) -> None:
     for parameter in uncertainties():
-        one = read_range(parameter.name, "declared")
+        one = read_range(parameter.name, "declared", region.values)
         assert (one.low, one.high) == (parameter.low, parameter.high)
+
+
+def test_declared_bounds_move_with_a_regions_own_value(tiny: Scenario) -> None:
+    """Thirty firms are not swept from 300 to 1,200; and no share exceeds one."""
+    firms = read_range("population.firms", "declared", tiny.values)
+    assert (firms.low, firms.high) == (15, 60)
+    prevalence = read_range("population.prevalence", "declared", tiny.values)
+    assert prevalence.high == 1.0
+    assert prevalence.low < tiny.values["population.prevalence"]
+    for name in ("tiny", "ostergotland", "sweden"):
+        scenario = load_scenario(name)
+        for parameter in uncertainties():
+            one = read_range(parameter.name, "declared", scenario.values)
+            assert one.low <= float(scenario.values[parameter.name]) <= one.high
+            assert parameter.check(type(parameter.default)(one.low)) is None
+            assert parameter.check(type(parameter.default)(one.high)) is None
 
 
 def test_what_is_swept_for_robustness_is_no_decision() -> None:
