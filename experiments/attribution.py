@@ -229,17 +229,12 @@ def reach_ranks(
     """Values of the additive game at points of the ranges of reach, on the same replicates at all."""
     names = players(scenario)
     column = plan(scenario).columns.index(indicator)
-    arms = [
-        {
-            ("additive", part): with_coalition(scenario.with_values(point), part, "additive")
-            for part in coalitions(names)
-        }
-        for point in reach_points(scenario, points, seed)
-    ]
+    parts = coalitions(names)
+    changed = [scenario.with_values(point) for point in reach_points(scenario, points, seed)]
+    arms = [[with_coalition(one, part, "additive") for part in parts] for one in changed]
 
     def values(one: int) -> np.ndarray:
-        worths = [_worths(scenario, kept, [column], one)[:, 0] for kept in arms]
-        parts = coalitions(names)
+        worths = [_worths(kept, [column], one)[:, 0] for kept in arms]
         return np.array([shapley(dict(zip(parts, worth - worth[0], strict=True)), names) for worth in worths])
 
     found = run_all(values, replicate_seeds(seed, replicates), workers=workers, progress=progress)
