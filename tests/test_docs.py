@@ -23,9 +23,11 @@ COMMANDS = sorted(
         for page in PAGES
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
         for line in block.splitlines()
-        if line.startswith("kretslopp ")
+        if line.startswith("kretslopp ") and "tcp://" not in line  # a scheduler: tests/test_sweep.py
     }
 )
+ON_SWEEPS = ("sweep", "status", "merge")
+DESIGN = ROOT / "docs" / "examples" / "centre.toml"
 
 
 @pytest.mark.parametrize("name", pages())
@@ -38,14 +40,32 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     """Each command of the manual, on the small region (a large one: with few firms) and few replicates."""
     words = [word.replace("ostergotland", "tiny") for word in shlex.split(command)[1:]]
     words = [str(ROOT / word) if word.startswith("docs/") else word for word in words]
-    if words[0] != "list":
+    if words[0] in ON_SWEEPS:
+        words = _small_sweep(words, tmp_path)
+    elif words[0] != "list":
         words += ["--replicates", "4", "--months", "130"]
     if "sweden" in words:  # all its municipalities, with few firms for speed
         words += ["--set", "population.firms=300"]
     (tmp_path / "docs").symlink_to(ROOT / "docs")
+    _call(words, tmp_path)
+
+
+def _call(words: list[str], folder: Path) -> None:
     code = [sys.executable, "-c", "from kretslopp.cli import main; main()", *words]
-    call = subprocess.run(code, capture_output=True, text=True, check=False, cwd=tmp_path)
+    call = subprocess.run(code, capture_output=True, text=True, check=False, cwd=folder)
     assert call.returncode == 0, call.stderr
+
+
+def _small_sweep(words: list[str], folder: Path) -> list[str]:
+    """The command on a design as small as the other commands; `status` and `merge` find a folder that is done."""
+    design = Path(words[1]) if words[0] == "sweep" else DESIGN
+    text = design.read_text(encoding="utf-8").replace("ostergotland", "tiny")
+    small = folder / "design.toml"
+    small.write_text(re.sub(r"^replicates = \d+", "replicates = 2", text, flags=re.M), encoding="utf-8")
+    if words[0] == "sweep":
+        return ["sweep", str(small), *words[2:]]
+    _call(["sweep", str(small), "--out", words[1], "--workers", "1"], folder)
+    return words
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/policies.md"])
