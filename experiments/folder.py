@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from experiments.locks import LockFile, Taken, alone
 from experiments.shards import RUNS, TRAJECTORIES, Draw, draws_per_shard, place_of_draw, shard_name
 from experiments.store import DESIGN, LUCK, MANIFEST, SWEEP, Store, read_manifest
 
+STALE = 86_400.0  # seconds
 DAMAGED = "damaged"  # shards that could not be read, put aside
 LOCKS, MANIFEST_LOCK = ".locks/shards", ".locks/manifest"
 
@@ -185,19 +187,25 @@ class Folder:
             parquet.write_table(table, temporary)
 
     def _clear_away(self) -> None:
-        """What a killed process left half done goes, unless others are at work."""
+        """What a killed process left half done goes, unless others are at work; without locks that cannot be known.
+
+        Only what is a day old: where locks hold within a node alone, another node's process may be at work.
+        """
         assert self.locks is not None
         try:
             self.locks.take_all()
         except Taken:
             return
         self.locks.release()
-        for kind in (RUNS, TRAJECTORIES):
-            for file in (self.path / kind).glob(f".*{PART}"):
-                file.unlink()
-        for file in (self.path / TRAJECTORIES).glob("*.parquet"):
-            if not (self.path / RUNS / file.name).exists():
-                file.unlink()
+        if not self.locks.works:
+            return
+        half = [file for kind in (RUNS, TRAJECTORIES) for file in (self.path / kind).glob(f".*{PART}")]
+        alone = [
+            file for file in (self.path / TRAJECTORIES).glob("*.parquet") if not (self.path / RUNS / file.name).exists()
+        ]
+        for file in (*half, *alone):
+            if time.time() - file.stat().st_mtime > STALE:
+                file.unlink(missing_ok=True)
 
     def _sole(self) -> None:
         """Nobody else may be at work while the design changes."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from os import cpu_count
 from threading import Lock
 from typing import TypeVar
 
@@ -35,8 +35,10 @@ def replicate_seeds(seed: int, replicates: int) -> list[int]:
 
 
 def default_workers() -> int:
-    """As many as there are processors."""
-    return cpu_count() or 1
+    """As many as there are processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run_all(

@@ -8,6 +8,7 @@ differ only in what acts from month 0 on, where they have the same seeds.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,12 +85,12 @@ def shard_name(identities: Iterable[str]) -> str:
 
 
 def draws_per_shard(design: Design) -> int:
-    """As many as take some seconds: fewer where there are more firms or months."""
+    """As many as take some seconds; where runs are long the shards are longer too, but not as much: files count."""
     firms = max(
         [*np.atleast_1d(design.columns.get("population.firms", [0])), design.scenario.values["population.firms"]]
     )
     months = design.scenario.months + design.scenario.spin_up_months
-    runs = TYPICAL_RUNS * TYPICAL_FIRMS / int(firms) * TYPICAL_MONTHS / months
+    runs = TYPICAL_RUNS * math.sqrt(TYPICAL_FIRMS / firms * TYPICAL_MONTHS / months)
     return max(1, round(min(runs, MOST_RUNS) / len(design.arms)))
 
 

@@ -100,13 +100,15 @@ def _pilot(design: Design, row: int) -> Job:
 
 
 def peak_memory() -> int | None:
-    """Most bytes that this process has held, or None where the system does not tell."""
+    """Most bytes that this process has held, or None where the system does not tell.
+
+    Not from getrusage, which on Linux counts what the parent held when it started this process.
+    """
     try:
-        import resource
-    except ImportError:  # not a POSIX system
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:  # not Linux
         return None
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), None)
 
 
 def run_sweep(

@@ -160,8 +160,7 @@ def main() -> None:
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        said = "interrupted; each file is whole, and a folder without manifest.json is not complete"
-        _fail([said], INTERRUPTED)
+        code = INTERRUPTED
     except Exception as error:
         if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError
             _fail(lines, INPUT_WRONG)
@@ -170,6 +169,8 @@ def main() -> None:
         if type(error).__name__ == "SweepError":
             _fail([str(error)], RUN_FAILED)
         _fail([f"a run failed: {type(error).__name__}: {error}"], RUN_FAILED)
+    if code == INTERRUPTED:  # typer, too, makes it of Ctrl-C
+        _fail(["interrupted; each file is whole, and a folder without manifest.json is not complete"], INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

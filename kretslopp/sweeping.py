@@ -54,24 +54,32 @@ def sweep(
         raise ScenarioError([f"{design}: {plan.runs} runs, more than --max-runs {max_runs}"])
     folder = out or Path("runs") / plan.name
     refuse_foreign(folder)
-    with ExitStack() as stack:
+    with ExitStack() as stack, asked_to_stop() as stop, Reporter("runs", None) as reporter:
         executor, width = None, workers
         if dask and not dry_run:
             from experiments.cluster import dask_executor
 
             executor, width = stack.enter_context(dask_executor(dask, workers))
-        print("timing a few runs (kernels compile at the first on a machine)", file=sys.stderr, flush=True)
-        demand = estimate(plan)
-        if dry_run:
-            typer.echo(json.dumps(_demand_facts(plan, demand, width)) if as_json else demand_text(plan, demand, width))
-            return
-        typer.echo(demand_text(plan, demand, width), err=True)
-        with asked_to_stop() as stop, Reporter("runs", None) as reporter:
-            report = run_sweep(
-                plan, folder, workers=width, executor=executor, part=part, progress=reporter.update, stop=stop
-            )
+        if dry_run or done_in(folder) < plan.runs:
+            print("timing a few runs (kernels compile at the first on a machine)", file=sys.stderr, flush=True)
+            demand = estimate(plan)
+            if dry_run:
+                facts = _demand_facts(plan, demand, width)
+                typer.echo(json.dumps(facts) if as_json else demand_text(plan, demand, width))
+                return
+            typer.echo(demand_text(plan, demand, width), err=True)
+        report = run_sweep(
+            plan, folder, workers=width, executor=executor, part=part, progress=reporter.update, stop=stop
+        )
     _tell(report, folder, as_json)
-    raise typer.Exit(stop.code or (RUN_FAILED if report.killers or report.failed else 0))
+    sys.exit(stop.code or (RUN_FAILED if report.killers or report.failed else 0))
+
+
+def done_in(folder: Path) -> int:
+    """Runs that a folder holds; 0 if it is none of a sweep."""
+    from experiments.store import Store, read_manifest
+
+    return Store(folder).counts()[0] if read_manifest(folder) else 0
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -279,6 +281,29 @@ def test_a_lock_of_a_killed_process_holds_nobody_up(tmp_path: Path, reference: P
     _again(tmp_path, "--shard", "1/2")
     _again(tmp_path, "--shard", "2/2")
     assert_same(tmp_path / "out", reference)
+
+
+def test_a_file_system_without_locks_is_never_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody can be known to be at work, what looks half done may be another's; else it goes after a day."""
+    plan, out = design(tmp_path, 2), tmp_path / "out"
+    serially(plan, out)
+    left = [out / "runs" / ".x.parquet.1.part", out / "trajectories" / "orphan.parquet"]
+    for file in left:
+        file.write_text("")
+    serially(plan, out)
+    assert all(file.exists() for file in left)  # young ones may be another node's
+    for file in left:
+        os.utime(file, (0, 0))
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    with monkeypatch.context() as without:
+        without.setattr(fcntl, "lockf", refuse)
+        serially(plan, out)
+    assert all(file.exists() for file in left)
+    serially(plan, out)
+    assert not any(file.exists() for file in left)
 
 
 # -- executors
