@@ -42,8 +42,10 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     words = [str(ROOT / word) if word.startswith("docs/") else word for word in words]
     if words[0] in ON_SWEEPS:
         words = _small_sweep(words, tmp_path)
+    elif words[0] == "hypotheses":
+        words += ["--most", "50"]
     elif words[0] != "list":
-        words += ["--replicates", "4", "--months", "130"]
+        words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", "4"])
     if "sweden" in words:  # all its municipalities, with few firms for speed
         words += ["--set", "population.firms=300"]
     (tmp_path / "docs").symlink_to(ROOT / "docs")
@@ -68,8 +70,10 @@ def _small_sweep(words: list[str], folder: Path) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/policies.md"])
-def test_python_examples_run(page: str) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/policies.md", "docs/sweeps.md"])
+def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)  # some write into runs/
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     assert blocks

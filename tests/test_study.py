@@ -176,7 +176,9 @@ def test_other_facilitators_and_interventions_are_said(tmp_path):
         "shares = { leadership = 0.2, knowledge = 0.4, policy = 0, brokerage = 0.4, meeting = 0 }\n"
     )
     text = page(load_scenario(file), tmp_path / "study")
-    assert "In force with and without the centre: business support (2 FTE); grant 0.2 share" in " ".join(text.split())
+    assert "In force with and without the centre: business support (2 FTE); investment grant 0.2 share" in " ".join(
+        text.split()
+    )
     assert f"kretslopp study {file}" in text.replace("&#39;", "'")
     manifest = json.loads((tmp_path / "study" / "manifest.json").read_text())
     assert manifest["facilitators"][0]["name"] == "business support"
