@@ -36,6 +36,7 @@ MOST_FACILITATORS = 32  # one bit each in a participant's and a case's record
 MONTHS = 180  # default length of a run after the spin-up: 15 years
 MOST_MONTHS = 1200
 FILE_KEYS = ("region", "name", "months", "firms", "parameters", "facilitator")
+NAME = re.compile(r"\w[\w .-]*")  # of a scenario: it names a folder too
 RESOURCE_CENTRE = "resource centre"
 COORDINATION = "facilitator.coordination"
 RULE_TEXTS = {"appraisal.rule": anchored_rule, "appraisal.mix": anchored_mix}  # may name files
@@ -282,7 +283,7 @@ def _read_file(file: Path) -> tuple[str, dict[str, Any]]:
     errors = [f"{file}: unknown key {key}{nearest(key, FILE_KEYS)}" for key in content if key not in FILE_KEYS]
     if not isinstance(content.get("parameters", {}), Mapping):
         errors.append(f"{file}: parameters must be a table")
-    if not re.fullmatch(r"\w[\w .-]*", str(content.get("name", file.stem))):
+    if not NAME.fullmatch(str(content.get("name", file.stem))):
         errors.append(f"{file}: name: letters, digits, space, point and hyphen only")
     if not isinstance(content.get("firms", ""), str):
         errors.append(f'{file}: firms = "..." must name a CSV file')

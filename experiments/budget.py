@@ -6,8 +6,9 @@ running it: on seeds of their own, so that the comparison made with it is not fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ Stage = Callable[[str], Progress | None]  # told what is being done, it gives wh
 PASSES = 20  # most of them; three to six are usual
 TOLERANCE = 0.005  # of the budget
 SOLVING = name_key("solving for a budget")
-EQUAL, AT_MOST, WHOLE_STEPS = "", "at its most", "whole steps"
+LEAST = 1e-9  # of the way: every part is there, those in whole steps with one
+EQUAL, AT_MOST, WHOLE_STEPS, BETWEEN = "", "at its most", "whole steps", "between levels"
 
 
 @dataclass(frozen=True)
@@ -37,39 +39,39 @@ class Solved:
     note: str = EQUAL
 
 
-@dataclass
-class _Search:
-    """The multiple of an option's direction that costs the budget: false position (Illinois), bisection for steps."""
+class Search:
+    """The multiple of an option's direction that costs the budget, by false position (Illinois).
 
-    option: Option
-    budget: float
-    low: float = 0.0
-    high: float = field(init=False)
-    below: float = 0.0  # cost at the low end, and above at the high end, less the budget
-    above: float = field(init=False)
-    tried: dict[float, float] = field(default_factory=dict)  # cost by multiple
+    Where a side keeps moving, and for whole steps, the bracket is halved instead.
+    """
 
-    def __post_init__(self) -> None:
-        self.high = self.option.farthest
-        self.below, self.above = -self.budget, float("nan")
-
-    @property
-    def stepwise(self) -> bool:
-        return any(part.whole for part in self.option.parts)
+    def __init__(self, option: Option, budget: float) -> None:
+        self.option, self.budget = option, budget
+        self.low, self.high = 0.0, option.farthest
+        self.below, self.above = -budget, math.nan  # cost less the budget at both ends
+        self.stepwise = any(part.whole for part in option.parts)
+        self.repeats = 0  # how often in turn the same side moved: negative the low one
+        self.tried: dict[float, float] = {}  # cost by multiple
 
     @property
     def done(self) -> bool:
-        if self.option.farthest in self.tried and self.above <= 0.0:
+        """Is there nothing to be gained by trying on?"""
+        if any(map(self._near, self.tried)):
             return True
-        if self.stepwise and self.tried and self.option.levels(self.low) == self.option.levels(self.high * (1 - 1e-9)):
+        if self.option.farthest in self.tried and self.tried[self.option.farthest] < self.budget:
             return True
-        return any(abs(cost - self.budget) <= TOLERANCE * self.budget for cost in self.tried.values())
+        first_step = LEAST * self.option.farthest
+        if self.stepwise and self.tried.get(first_step, 0.0) > self.budget:
+            return True
+        return len(self.tried) > 1 and self.high - self.low < TOLERANCE * LEAST * self.option.farthest
 
     def next(self) -> float:
         """The multiple to try."""
         if not self.tried:
             return self.option.farthest
-        if self.stepwise:
+        if self.stepwise and len(self.tried) == 1:
+            return LEAST * self.option.farthest
+        if self.stepwise or abs(self.repeats) > 3:
             return 0.5 * (self.low + self.high)
         return self.low - self.below * (self.high - self.low) / (self.above - self.below)
 
@@ -77,32 +79,27 @@ class _Search:
         """Take in what a multiple costs."""
         self.tried[multiple] = cost
         over = cost - self.budget
-        if multiple == self.option.farthest:
-            self.above = over
-        elif over > 0.0:
-            if self.high == multiple:
-                return
+        if over > 0.0:
             self.high, self.above = multiple, over
-            self.below *= 0.5 if len(self.tried) > 2 else 1.0
+            self.repeats = max(self.repeats, 0) + 1
+            self.below *= 0.5 if self.repeats > 1 else 1.0
         else:
             self.low, self.below = multiple, over
-            self.above *= 0.5 if len(self.tried) > 2 else 1.0
+            self.repeats = min(self.repeats, 0) - 1
+            self.above *= 0.5 if self.repeats < -1 else 1.0
 
     def solved(self) -> Solved:
-        """The best that was found."""
-        if self.above <= 0.0:
-            multiple, note = self.option.farthest, EQUAL if self._near(self.option.farthest) else AT_MOST
-        elif self.stepwise:
-            affordable = [one for one, cost in self.tried.items() if cost <= self.budget and any(self._levels(one))]
-            dearer = [one for one, cost in self.tried.items() if any(self._levels(one)) and cost > self.budget]
-            multiple = max(affordable) if affordable else min(dearer)
-            note = EQUAL if self._near(multiple) else WHOLE_STEPS
+        """The level that costs the budget; else the dearest that does not exceed it, or else the cheapest."""
+        near = [one for one in self.tried if self._near(one)]
+        affordable = [one for one, cost in self.tried.items() if cost <= self.budget]
+        if near:
+            multiple, note = near[0], EQUAL
+        elif self.option.farthest in affordable:
+            multiple, note = self.option.farthest, AT_MOST
         else:
-            multiple, note = min(self.tried, key=lambda one: abs(self.tried[one] - self.budget)), EQUAL
+            multiple = max(affordable) if affordable else min(self.tried, key=lambda one: self.tried[one])
+            note = WHOLE_STEPS if self.stepwise else BETWEEN
         return Solved(self.option, self.option.levels(multiple), self.tried[multiple], note)
-
-    def _levels(self, multiple: float) -> list[float]:
-        return [float(level) for level in self.option.levels(multiple).values()]
 
     def _near(self, multiple: float) -> bool:
         return abs(self.tried[multiple] - self.budget) <= TOLERANCE * self.budget
@@ -137,7 +134,7 @@ def solve(
     """Levels at which each option costs `budget` MSEK a year; a mix spends the same on each of its parts if it can."""
     how = {"replicates": replicates, "seed": seed, "workers": workers, "stage": stage}
     directed = [_spending_alike(base, option, budget, **how) for option in options]
-    searches = {option.name: _Search(option, budget) for option in directed}
+    searches = {option.name: Search(option, budget) for option in directed}
     for number in range(PASSES):
         under_way = {name: one.next() for name, one in searches.items() if not one.done}
         if not under_way:

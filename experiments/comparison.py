@@ -13,9 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
-from abm.simulate import simulate_arms
 from experiments.budget import Solved, Stage, solve, unseen, yearly_cost
 from experiments.effect import (
     BOOTSTRAP,
@@ -27,15 +25,17 @@ from experiments.effect import (
     fieller,
     paired_differences,
     resampled,
+    run_arms,
     unit,
 )
 from experiments.options import Option, without_any, years_in_force
-from experiments.precision import UntilNarrow, run_replicates
-from experiments.regret import COMPARED, POINTS, Regret, at_point, regret_table
-from experiments.runner import Progress, run_all
+from experiments.precision import UntilNarrow
+from experiments.regret import COMPARED, POINTS, Regret, at_point, points_of_ranges, regret_table
+from experiments.runner import run_all
 
 PAYERS = ("paid_national", "paid_region", "paid_municipal", "transaction_firms", "transaction_utilities", "investment")
 PATHS = ("saving", "carbon", "public_outlay", "transaction_firms", "transaction_utilities", "investment")
+KEPT_BY_PARTIES = ("price_floor", "procurement")  # transfers that pay for nothing: no resources are used up
 LEDGER = ("saving", "carbon", "spent", "paid")
 CHEAPEST = "public_per_tonne"
 ENDS = (0.025, 0.975)
@@ -55,9 +55,9 @@ class Outcome:
     """What an option brings at its levels, against nobody at the centre and none in force.
 
     `cost` is public outlay (a tax: its revenue) in MSEK a year in force; `public_per_tonne` that outlay over emissions
-    avoided, `resources_per_tonne` the same with the parties' investment and transaction cost. `best` is the share of
-    bootstrap draws of the replicates in which its mean is the highest of all options, by indicator, and in which its
-    `public_per_tonne` is the lowest.
+    avoided, `resources_per_tonne` what is used up for it whoever pays: staff, administration, investment, transactions.
+    `best` is the share of bootstrap draws of the replicates in which its mean is the highest of all options, by
+    indicator, and in which its `public_per_tonne` is the lowest.
     """
 
     solved: Solved
@@ -90,43 +90,14 @@ class Comparison:
     regrets: Mapping[str, Mapping[str, Regret]]  # by indicator and option; empty where it was not asked for
 
 
-@dataclass(frozen=True)
-class _Runs:
-    """Kept of the runs on the comparing seeds: `arms` at the horizon, paths (A, R, M, PATHS), ledgers (A, R, T)."""
-
-    arms: Arms
-    paths: np.ndarray
-    ledgers: np.ndarray
-
-
-def _one_replicate(arms: Mapping[str, Scenario], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    runs = simulate_arms(list(arms.values()), seed)
-    columns = [runs[0].names.index(name) for name in PATHS]
-    ends, paths = (np.array([run.values[-1] for run in runs]), np.array([run.values[:, columns] for run in runs]))
-    return ends, paths, np.array([run.ledger for run in runs])
-
-
-def _run(
-    arms: Mapping[str, Scenario],
+def check_question(
+    scenario: Scenario,
+    options: Sequence[Option],
+    budget: float,
     replicates: int | UntilNarrow,
-    seed: int,
-    workers: int | None,
-    progress: Progress | None,
-) -> _Runs:
-    columns = plan(next(iter(arms.values()))).columns
-
-    def differences(kept: Sequence[tuple[np.ndarray, ...]], indicator: str) -> np.ndarray:
-        ends = np.array([one[0][:, columns.index(indicator)] for one in kept])
-        return ends[:, 1:] - ends[:, :1]
-
-    run = partial(_one_replicate, arms)
-    kept = run_replicates(run, replicates, seed, differences, workers=workers, progress=progress)
-    ends, paths, ledgers = (np.array(part).swapaxes(0, 1) for part in zip(*kept, strict=True))
-    return _Runs(Arms(seed, tuple(arms), columns, ends, {}, {}), paths, ledgers)
-
-
-def check_question(scenario: Scenario, options: Sequence[Option], budget: float, replicates: int | UntilNarrow) -> None:
-    """Raise ScenarioError for a comparison that cannot be made."""
+    robust_seed: int | None,
+) -> None:
+    """Raise ScenarioError for a comparison that cannot be made; `robust_seed` is that of the points of the ranges."""
     errors = []
     if not (math.isfinite(budget) and budget > 0.0):
         errors.append(f"--budget {budget:g}: must be above 0 (MSEK a year)")
@@ -137,6 +108,12 @@ def check_question(scenario: Scenario, options: Sequence[Option], budget: float,
         for option in options
         if years_in_force(scenario, option) <= 0.0
     ]
+    for point in [] if robust_seed is None else points_of_ranges(scenario, POINTS, robust_seed):
+        try:
+            scenario.with_values(point)
+        except ScenarioError as error:
+            errors.append(f"over the parameters' ranges: {error.errors[0]}; --no-robust leaves them out")
+            break
     if errors:
         raise ScenarioError(errors)
 
@@ -157,25 +134,29 @@ def compare(
     Until an interval is narrow: the widest of the options' effects. `stage` names what is being done and gives its
     progress. Raises ScenarioError where the question makes no sense.
     """
-    check_question(scenario, options, budget, replicates)
+    check_question(scenario, options, budget, replicates, seed if robust else None)
     base = without_any(scenario, options)
     solving = replicates if isinstance(replicates, int) else replicates.first
     solved = solve(base, options, budget, replicates=solving, seed=seed, workers=workers, stage=stage)
     arms = {WITHOUT: base} | {one.option.name: base.with_values(one.levels) for one in solved}
-    runs = _run(arms, replicates, seed, workers, stage("comparing, replicates"))
+    runs = run_arms(
+        arms, replicates=replicates, seed=seed, monthly=list(arms), kept=PATHS, workers=workers,
+        progress=stage("comparing, replicates"),
+    )  # fmt: skip
     spending = [one for one in solved if not one.option.tax]
     taxes = [one for one in solved if one.option.tax]
     regrets: Mapping[str, Mapping[str, Regret]] = {}
     points = 0
     if robust and len(spending) > 1:
         points = POINTS
-        at = partial(at_point, base, [one.option for one in spending], budget, seed)
+        scenarios = [base.with_values(one) for one in points_of_ranges(base, points, seed)]
+        at = partial(at_point, scenarios, [one.option for one in spending], budget, seed)
         ends = run_all(at, range(points), workers=workers, progress=stage("over the parameters' ranges, points"))
         regrets = regret_table(np.array(ends), [one.option.name for one in spending], seed)
     return Comparison(
         base,
         budget,
-        runs.arms.pairs,
+        runs.pairs,
         seed,
         _outcomes(base, spending, runs),
         _outcomes(base, taxes, runs),
@@ -184,28 +165,29 @@ def compare(
     )
 
 
-def _outcomes(base: Scenario, solved: Sequence[Solved], runs: _Runs) -> tuple[Outcome, ...]:
-    best = _best(runs.arms, [one.option.name for one in solved])
+def _outcomes(base: Scenario, solved: Sequence[Solved], runs: Arms) -> tuple[Outcome, ...]:
+    best = _best(runs, [one.option.name for one in solved])
     return tuple(_outcome(base, one, runs, {name: shares[n] for name, shares in best.items()})
                  for n, one in enumerate(solved))  # fmt: skip
 
 
-def _outcome(base: Scenario, solved: Solved, runs: _Runs, best: Mapping[str, float]) -> Outcome:
-    arms, name = runs.arms, solved.option.name
+def _outcome(base: Scenario, solved: Solved, runs: Arms, best: Mapping[str, float]) -> Outcome:
+    arms, name = runs, solved.option.name
     shown = dict.fromkeys((*COMPARED, "saving", "public_outlay", "public_cost", "tax_revenue", *PAYERS))
     effects = {indicator: arms.difference(indicator, name) for indicator in shown}
     cost = yearly_cost(arms, name, solved.option, base)
     zeros = np.zeros_like(cost)
-    more = {indicator: arms.end(name, indicator) - arms.end(WITHOUT, indicator) for indicator in PATHS}
+    more = {one: arms.end(name, one) - arms.end(WITHOUT, one) for one in (*PATHS, *KEPT_BY_PARTIES)}
     private = more["investment"] + more["transaction_firms"] + more["transaction_utilities"]
+    used = more["public_outlay"] - sum(more[one] for one in KEPT_BY_PARTIES) + private
     tax = solved.option.tax
-    net, break_even = _benefit(base, runs.paths[arms.arm_names.index(name)] - runs.paths[0], arms.seed)
+    net, break_even = _benefit(base, runs.monthly[name] - runs.monthly[WITHOUT], arms.seed)
     return Outcome(
         solved,
         effects,
         paired_differences(zeros[:, None], cost[:, None], ["MSEK/yr"], arms.seed)[0],
         _nothing(arms.pairs) if tax else fieller(1e6 * more["public_outlay"], more["carbon"], PER_TONNE),
-        _nothing(arms.pairs) if tax else fieller(1e6 * (more["public_outlay"] + private), more["carbon"], PER_TONNE),
+        _nothing(arms.pairs) if tax else fieller(1e6 * used, more["carbon"], PER_TONNE),
         None if tax else break_even,
         best,
         net,
@@ -263,11 +245,11 @@ def _break_even(net: np.ndarray) -> np.ndarray:
     return np.where(last == months, np.inf, last / 12.0)
 
 
-def _by_town(runs: _Runs, name: str) -> dict[str, tuple[Difference, ...]]:
-    without, with_ = runs.ledgers[0], runs.ledgers[runs.arms.arm_names.index(name)]
+def _by_town(runs: Arms, name: str) -> dict[str, tuple[Difference, ...]]:
+    without, with_ = runs.ledgers[0], runs.ledgers[runs.arm_names.index(name)]
     tables = {}
     for entry in LEDGER:
         scale, kind = (1.0, unit("carbon")) if entry == "carbon" else (1e-6, "MSEK")
         before, after = scale * without[entry], scale * with_[entry]
-        tables[entry] = tuple(paired_differences(before, after, [kind] * before.shape[1], runs.arms.seed))
+        tables[entry] = tuple(paired_differences(before, after, [kind] * before.shape[1], runs.seed))
     return tables

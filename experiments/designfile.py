@@ -13,7 +13,7 @@ from abm.catalogue import DataError, nearest, read_toml
 from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
-from abm.scenario import Scenario, ScenarioError, load_scenario
+from abm.scenario import NAME, Scenario, ScenarioError, load_scenario
 from experiments.designs import (
     COMMON,
     DEFAULT_ARMS,
@@ -25,6 +25,7 @@ from experiments.designs import (
     Thinning,
     check_rows,
 )
+from experiments.limits import LARGEST_SEED, MOST_RUNS
 from experiments.ranges import Range, flat_ranges, read_range
 
 KEYS = (
@@ -32,16 +33,14 @@ KEYS = (
     "indicators", "trajectories", "parameters", "ranges", "arms",
 )  # fmt: skip
 TABLE = "table"  # the kind whose rows stand in a CSV file
-LARGEST_SEED = 2**63 - 1
-MOST_RUNS = 1_000_000
 
 
-def load_design(file: str | Path) -> Design:
+def load_design(file: str | Path, max_runs: int = MOST_RUNS) -> Design:
     """The design of a TOML file, checked as a whole; raises ScenarioError, one line for each thing that is wrong."""
     file = Path(file)
     try:
         content = read_toml(file)
-        return _Reader(file, content).design()
+        return _Reader(file, content, max_runs).design()
     except DataError as error:
         raise ScenarioError(error.errors) from None
 
@@ -49,8 +48,8 @@ def load_design(file: str | Path) -> Design:
 class _Reader:
     """Reads a design file and gathers what is wrong with it."""
 
-    def __init__(self, file: Path, content: Mapping[str, Any]) -> None:
-        self.file, self.content = file, content
+    def __init__(self, file: Path, content: Mapping[str, Any], max_runs: int) -> None:
+        self.file, self.content, self.max_runs = file, content, max_runs
         self.errors = [f"{file}: unknown key {key}{nearest(key, KEYS)}" for key in content if key not in KEYS]
 
     def design(self) -> Design:
@@ -58,8 +57,6 @@ class _Reader:
         for key in ("parameters", "ranges", "arms"):
             if not isinstance(self.content.get(key, {}), Mapping):
                 self.wrong(f"{key}: expected a table")
-        if not isinstance(self.content.get("indicators", []), list):
-            self.wrong("indicators: expected a list of names")
         self.stop()
         kind = self.kind()
         sampled = kind in KINDS and KINDS[kind].sampled
@@ -74,14 +71,25 @@ class _Reader:
         base = self.base()
         ranges = self.ranges(kind, base)
         self.stop()
+        rows = KINDS[kind].count(ranges, self.content) if kind in KINDS else 1
+        if rows * replicates * len(arms) > self.max_runs:
+            self.wrong(f"{rows * replicates * len(arms)} runs, more than --max-runs {self.max_runs}")
+            self.stop()
         columns = self.columns(kind, ranges, base, seed)
-        indicators, trajectories = self.indicators(base, self.content.get("indicators", [])), self.thinning(base)
+        indicators = self.indicators("indicators", base, self.content.get("indicators", []))
+        trajectories = self.thinning(base)
         self.stop()
         layout = {"kind": kind, "ranges": {one.name: one.as_dict() for one in ranges}}
         name = str(self.content.get("name", self.file.stem))
+        if not NAME.fullmatch(name):
+            self.wrong("name: letters, digits, space, point and hyphen only")
+            self.stop()
         design = Design(
             name, base, columns, replicates, arms, seed, seeds == COMMON, indicators, trajectories, layout
         )  # fmt: skip
+        if design.runs > self.max_runs:  # of a table
+            self.wrong(f"{design.runs} runs, more than --max-runs {self.max_runs}")
+            self.stop()
         check_rows(design, str(self.file))
         return design
 
@@ -99,7 +107,12 @@ class _Reader:
         known = (*KINDS, TABLE)
         if "kind" not in self.content:
             self.wrong(f"kind is missing; known: {', '.join(known)}")
-        return self.choice("kind", known, "factorial")
+        kind = self.choice("kind", known, "factorial")
+        taken = KINDS[kind].keys if kind in KINDS else (TABLE,)
+        for key in ("rows", "second_order", TABLE):
+            if key in self.content and key not in taken:
+                self.wrong(f"{key}: not a key of kind {kind}")
+        return kind
 
     def choice(self, key: str, known: Sequence[str], default: str) -> str:
         """A word out of several."""
@@ -176,21 +189,21 @@ class _Reader:
         try:
             if kind == TABLE:
                 return read_table(self.file.parent / str(self.content.get("table", "")))
-            size = int(np.prod([float(len(one.grid())) for one in ranges])) if kind == "factorial" else 0
-            if size > MOST_RUNS:
-                raise ValueError(f"ranges: {size} combinations, at most {MOST_RUNS}")
             return KINDS[kind].lay_out(ranges, self.content, base, seed)
         except ValueError as error:
             self.wrong(str(error))
             return {}
 
-    def indicators(self, base: Scenario, given: Sequence[Any]) -> tuple[str, ...]:
+    def indicators(self, where: str, base: Scenario, given: Any) -> tuple[str, ...]:
         """Names of columns, each known."""
         known = plan(base).columns
+        if not isinstance(given, list):
+            self.wrong(f"{where}: expected a list of names")
+            return ()
         for name in given:
             if name not in known:
                 names = tuple(one.name for one in INDICATORS)
-                self.wrong(f"indicators: no indicator {name}{nearest(str(name), (*names, *known))}")
+                self.wrong(f"{where}: no indicator {name}{nearest(str(name), (*names, *known))}")
         return tuple(dict.fromkeys(map(str, given)))
 
     def thinning(self, base: Scenario) -> Thinning | None:
@@ -206,7 +219,7 @@ class _Reader:
         if isinstance(every, bool) or not isinstance(every, int) or not 1 <= every <= base.months:
             self.wrong(f"trajectories: every: {every!r} is not a whole number from 1 to {base.months} (months)")
             return None
-        names = self.indicators(base, given.get("indicators", []))
+        names = self.indicators("trajectories.indicators", base, given.get("indicators", []))
         return Thinning(names or tuple(one.name for one in INDICATORS), every)
 
 
@@ -215,7 +228,7 @@ def read_table(file: Path) -> Columns:
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             header, *rows = csv.reader(lines)
-    except ValueError:
+    except (ValueError, csv.Error):
         raise ValueError(f"table: {file}: is empty, or not a CSV file in UTF-8") from None
     except OSError as error:
         raise ValueError(f"table: {file}: cannot be read ({error.strerror})") from None

@@ -5,6 +5,8 @@ A design is read from a TOML file (designfile.py) or made in Python. How rows ar
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 from abm.chance import mix
 from abm.parameters import Value
 from abm.plan import plan
-from abm.scenario import Scenario, ScenarioError
+from abm.scenario import RULE_TEXTS, Scenario, ScenarioError
 from experiments.effect import WITH, WITHOUT
 from experiments.identity import digest, whole_key
 from experiments.ranges import Range
@@ -73,6 +75,18 @@ class Design:
     def row(self, number: int) -> dict[str, Value]:
         """Swept values of one row."""
         return {name: column[number].item() for name, column in self.columns.items()}
+
+    @property
+    def rule_files(self) -> dict[str, str]:
+        """Digest of each of the user's rule files that any row or arm names, by path; raises ScenarioError."""
+        found = dict(self.scenario.rule_files)
+        changes: list[Mapping[str, Value]] = list(self.arms.values())
+        for name in RULE_TEXTS:
+            changes += [{name: value} for value in np.unique(self.columns.get(name, np.array([], str))).tolist()]
+        for one in changes:
+            texts = {name: value for name, value in one.items() if name in RULE_TEXTS}
+            found |= dict(self.scenario.with_values(texts).rule_files if texts else ())
+        return {path: hashlib.sha256(content).hexdigest() for path, content in found.items()}
 
     def row_keys(self) -> list[str]:
         """What each row is, whatever its number."""
@@ -158,20 +172,38 @@ def _need_power_of_two(rows: int) -> None:
         raise ValueError(f"rows: {rows} is not a power of two, as a Sobol sequence needs; try {below} or {2 * below}")
 
 
+def _as_said(ranges: Sequence[Range], content: Mapping[str, Any]) -> int:
+    return int(content["rows"])
+
+
 @dataclass(frozen=True)
 class Kind:
-    """A way to lay out rows. It takes the ranges, the file's content, the base and the seed."""
+    """A way to lay out rows: from the ranges, the file's content, the base and the seed.
+
+    `count` says beforehand how many rows that makes, at most; `keys` are those of the file that only it takes. What is
+    sampled has seeds of its own for each row unless told otherwise.
+    """
 
     lay_out: Callable[[Sequence[Range], Mapping[str, Any], Scenario, int], Columns]
-    sampled: bool = False  # needs `rows`, and has seeds of its own for each row unless told otherwise
+    count: Callable[[Sequence[Range], Mapping[str, Any]], int]
+    keys: tuple[str, ...] = ()
+
+    @property
+    def sampled(self) -> bool:
+        """Does the file say how many rows?"""
+        return "rows" in self.keys
 
 
 KINDS = {
-    "factorial": Kind(_factorial),
-    "one_at_a_time": Kind(_one_at_a_time),
-    "latin_hypercube": Kind(_latin_hypercube, sampled=True),
-    "sobol": Kind(_sobol, sampled=True),
-    "saltelli": Kind(_saltelli, sampled=True),
+    "factorial": Kind(_factorial, lambda ranges, content: math.prod(len(one.grid()) for one in ranges)),
+    "one_at_a_time": Kind(_one_at_a_time, lambda ranges, content: 1 + sum(len(one.grid()) for one in ranges)),
+    "latin_hypercube": Kind(_latin_hypercube, _as_said, ("rows",)),
+    "sobol": Kind(_sobol, _as_said, ("rows",)),
+    "saltelli": Kind(
+        _saltelli,
+        lambda ranges, content: content["rows"] * (len(ranges) * (2 if content.get("second_order") else 1) + 2),
+        ("rows", "second_order"),
+    ),
 }
 
 

@@ -81,8 +81,8 @@ class Ratio:
 class Arms:
     """Runs of several arms on the same replicates.
 
-    `ends` has shape (arms, replicates, columns), at the horizon; `monthly` (replicates, months, columns) for some arms;
-    `networks` are those of the first replicate.
+    `ends` has shape (arms, replicates, columns), at the horizon; `monthly` (replicates, months, kept columns) for some
+    arms; `ledgers` (arms, replicates, municipalities), see Trajectory; `networks` are those of the first replicate.
     """
 
     seed: int
@@ -90,7 +90,9 @@ class Arms:
     columns: tuple[str, ...]
     ends: np.ndarray
     monthly: Mapping[str, np.ndarray]
+    ledgers: np.ndarray
     networks: Mapping[str, Network]
+    kept: tuple[str, ...]  # columns of `monthly`
 
     @property
     def pairs(self) -> int:
@@ -104,7 +106,7 @@ class Arms:
 
     def series(self, arm: str, indicator: str) -> np.ndarray:
         """One indicator by month, shape (replicates, months), for an arm whose months were kept."""
-        return self.monthly[arm][:, :, self.columns.index(indicator)]
+        return self.monthly[arm][:, :, self.kept.index(indicator)]
 
     def difference(self, indicator: str, arm: str = WITH, month: int | None = None) -> Difference:
         """Effect of `arm` against the arm without the centre on one indicator, at the horizon or after a month."""
@@ -255,13 +257,26 @@ def single_function(scenario: Scenario, function: str, reach: Literal["low", "hi
     return scenario.with_values(changes)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of one replicate: rows at the horizon, months of some arms, ledgers, networks of the first."""
+
+    ends: np.ndarray
+    monthly: dict[str, np.ndarray]
+    ledgers: np.ndarray
+    networks: dict[str, Network]
+
+
 def _one_replicate(
-    arms: Mapping[str, Scenario], monthly: Sequence[str], first: int, seed: int
-) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Network]]:
-    """What is kept of the runs of one replicate: rows at the horizon, months of some arms, networks of the first."""
+    arms: Mapping[str, Scenario], monthly: Sequence[str], columns: Sequence[int], first: int, seed: int
+) -> _Kept:
     runs = dict(zip(arms, simulate_arms(list(arms.values()), seed), strict=True))
-    networks = {name: run.network for name, run in runs.items()} if seed == first else {}
-    return np.array([run.values[-1] for run in runs.values()]), {name: runs[name].values for name in monthly}, networks
+    return _Kept(
+        np.array([run.values[-1] for run in runs.values()]),
+        {name: runs[name].values[:, columns] for name in monthly},
+        np.array([run.ledger for run in runs.values()]),
+        {name: run.network for name, run in runs.items()} if seed == first else {},
+    )
 
 
 def run_arms(
@@ -270,31 +285,34 @@ def run_arms(
     replicates: int | UntilNarrow = 100,
     seed: int = 1,
     monthly: Sequence[str] = (),
+    kept: Sequence[str] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Arms:
-    """Run all arms on the same replicates; months are kept of the arms named in `monthly`.
+    """Run all arms on the same replicates; months are kept of the arms in `monthly`, of the columns in `kept` or all.
 
     The arms may differ in the centre's parameters and interventions only (abm/simulate.py: `simulate_arms`). Until an
-    interval is narrow: that of the effect of the arm `WITH`.
+    interval is narrow: that of the effect of the arm `WITH` if there is one, else of every arm but `WITHOUT`.
     """
     columns, places = plan(next(iter(arms.values()))).columns, list(arms)
+    kept = columns if kept is None else tuple(kept)
+    watched = [places.index(WITH)] if WITH in arms else [n for n, name in enumerate(places) if name != WITHOUT]
 
-    def differences(kept: Sequence[tuple[np.ndarray, Any, Any]], indicator: str) -> np.ndarray:
-        column = columns.index(indicator)
-        return np.array(
-            [[ends[places.index(WITH), column] - ends[places.index(WITHOUT), column]] for ends, _, _ in kept]
-        )
+    def differences(some: Sequence[_Kept], indicator: str) -> np.ndarray:
+        ends = np.array([one.ends[:, columns.index(indicator)] for one in some])
+        return ends[:, watched] - ends[:, [places.index(WITHOUT)]]
 
-    run = partial(_one_replicate, arms, monthly, replicate_seeds(seed, 1)[0])
-    kept = run_replicates(run, replicates, seed, differences, workers=workers, progress=progress)
+    run = partial(_one_replicate, arms, monthly, [columns.index(name) for name in kept], replicate_seeds(seed, 1)[0])
+    found = run_replicates(run, replicates, seed, differences, workers=workers, progress=progress)
     return Arms(
         seed,
         tuple(arms),
         columns,
-        np.array([ends for ends, _, _ in kept]).swapaxes(0, 1),
-        {name: np.array([months[name] for _, months, _ in kept]) for name in monthly},
-        kept[0][2],
+        np.array([one.ends for one in found]).swapaxes(0, 1),
+        {name: np.array([one.monthly[name] for one in found]) for name in monthly},
+        np.array([one.ledgers for one in found]).swapaxes(0, 1),
+        found[0].networks,
+        tuple(kept),
     )
 
 

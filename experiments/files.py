@@ -87,9 +87,19 @@ def commit() -> str | None:
     return call.stdout.strip() or None
 
 
-def manifest(scenario: Scenario, *, seed: int, replicates: int, **more: Any) -> dict[str, Any]:
-    """All that is needed to make the folder's files again."""
+def kind_of(folder: Path) -> str | None:
+    """What the manifest of a folder says it is; None if it has none, or an old one that does not say."""
+    try:
+        content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content.get("kind") if isinstance(content, dict) else None
+
+
+def manifest(scenario: Scenario, kind: str, *, seed: int, replicates: int, **more: Any) -> dict[str, Any]:
+    """All that is needed to make the folder's files again; `kind` is what they are of."""
     return {
+        "kind": kind,
         "scenario": scenario.name,
         "region": scenario.region_name,
         "months": scenario.months,

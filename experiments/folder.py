@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ import numpy as np
 from abm.scenario import ScenarioError
 from experiments.designs import Design
 from experiments.files import PART, whole, write_json
-from experiments.identity import content_id, description, draw_id, library_versions, model_version, run_id
+from experiments.identity import content_id, description, draw_id, library_versions, model_version, run_id, versions
 from experiments.locks import LockFile, Taken, alone
 from experiments.shards import RUNS, TRAJECTORIES, Draw, draws_per_shard, place_of_draw, shard_name
 from experiments.store import DESIGN, LUCK, MANIFEST, SWEEP, Store, read_manifest
@@ -33,6 +34,7 @@ def design_content(design: Design) -> dict[str, Any]:
     return {
         "name": design.name,
         **description(design.scenario),
+        "rule_files": design.rule_files,
         "layout": json.loads(json.dumps(design.layout)),
         "swept": list(design.columns),
         "rows": design.rows,
@@ -71,7 +73,8 @@ class Plan:
 
     def __init__(self, design: Design) -> None:
         self.design, self.size = design, draws_per_shard(design)
-        self.content, self.row_keys = content_id(design.scenario, design.arms), design.row_keys()
+        self.rule_files, self.row_keys = design.rule_files, design.row_keys()
+        self.content = content_id(design.scenario, design.arms, self.rule_files)
         self.draws = design.rows * design.replicates
         self._common = design.seeds(0, self.row_keys[0]) if design.common and design.luck is None else None
 
@@ -106,7 +109,7 @@ class Folder:
     """
 
     def __init__(self, path: Path, design: Design, part: tuple[int, int]) -> None:
-        self.path, self.part = path, part
+        self.path, self.part, self.versions = path, part, versions()
         self.plan = Plan(design)
         self.job = f"{platform.node()}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         self.locks: LockFile | None = None
@@ -127,6 +130,11 @@ class Folder:
     def __exit__(self, *error: object) -> None:
         if self.locks is not None:
             self.locks.close()
+
+    @property
+    def locked(self) -> bool:
+        """Does the file system have locks?"""
+        return self.locks is not None and self.locks.works
 
     @property
     def shards(self) -> range:
@@ -233,9 +241,10 @@ class Folder:
 
     def note(self, **facts: Any) -> None:
         """Write into the manifest what this process did so far."""
+        if read_manifest(self.path) is None:  # nor is it made anew
+            raise FileNotFoundError(errno.ENOENT, "the folder of the sweep is gone")
         with alone(self.path / MANIFEST_LOCK):
-            manifest = read_manifest(self.path)
-            assert manifest is not None
+            manifest = read_manifest(self.path) or {"jobs": {}}
             manifest["jobs"][self.job] = manifest["jobs"].get(self.job, {}) | facts
             write_json(self.path / MANIFEST, manifest)
 
@@ -244,7 +253,7 @@ class Folder:
         there = {file.name for file in (self.path / RUNS).glob("*.parquet")}
         names = [self.plan.name(number) for number in range(self.plan.shards)]
         missing: dict[int, tuple[Draw, ...] | None] = {
-            number: None for number in self.shards if names[number] not in there or not self._readable(names[number])
+            number: None for number in self.shards if names[number] not in there or not self._whole(names[number])
         }
         foreign = there - set(names)  # of the design before it grew
         if missing and foreign:
@@ -258,14 +267,21 @@ class Folder:
                     missing[number] = left
         return missing
 
-    def _readable(self, name: str) -> bool:
+    def _whole(self, name: str) -> bool:
+        """Are a shard's files there and readable? What is not readable is put aside."""
+        kinds = (RUNS,) if self.plan.design.trajectories is None else (RUNS, TRAJECTORIES)
+        return all(self._readable(kind, name) for kind in kinds)
+
+    def _readable(self, kind: str, name: str) -> bool:
         from pyarrow import parquet
 
-        file = self.path / RUNS / name
+        file = self.path / kind / name
         try:
             parquet.read_metadata(file)
+        except FileNotFoundError:
+            return False
         except (OSError, ValueError):
-            aside = self.path / DAMAGED / name
+            aside = self.path / DAMAGED / f"{kind}-{name}"
             aside.parent.mkdir(exist_ok=True)
             os.replace(file, aside)
             return False
@@ -277,7 +293,7 @@ class Folder:
 
         done: set[str] = set()
         for name in names:
-            if self._readable(name):
+            if self._whole(name):
                 done.update(parquet.read_table(self.path / RUNS / name, columns=["run"])["run"].to_pylist())
         return done
 
@@ -287,6 +303,6 @@ def refuse_foreign(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ScenarioError([f"--out {folder}: is a file, not a folder"])
     if folder.exists() and read_manifest(folder) is None:
-        others = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        others = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != DESIGN]
         if others:
             raise ScenarioError([f"--out {folder}: holds other files ({others[0]}, ...) and no sweep"])

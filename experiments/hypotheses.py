@@ -25,12 +25,13 @@ from abm.catalogue import DataError, field_errors, nearest, read_toml
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError, load_scenario
-from experiments.designs import Design, Thinning, check_rows
+from experiments.designs import Design, Thinning
 from experiments.effect import unit
 from experiments.ranges import flat_ranges
 from experiments.sequences import interval
+from experiments.shards import TRAJECTORIES
 from experiments.store import Store, read_manifest
-from experiments.sweep import run_sweep
+from experiments.sweep import SweepError, run_sweep
 
 STUDIES = Path(__file__).with_name("studies")
 Verdict = Literal["supported", "rejected", "undecided"]
@@ -50,10 +51,16 @@ class Term(_Row):
     """`weight` times an indicator of a cell after `month` (0: at the horizon), less its value after `since`."""
 
     cell: str
-    weight: float
+    weight: float = Field(allow_inf_nan=False)
     indicator: str = ""  # empty: the claim's
     month: int = Field(default=0, ge=0)
     since: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Term:
+        if self.month and self.since >= self.month:
+            raise ValueError(f"since: month {self.since} is not before month {self.month}")
+        return self
 
 
 class Claim(_Row):
@@ -62,7 +69,7 @@ class Claim(_Row):
     text: str
     indicator: str
     direction: Literal["above", "below", "within"]
-    smallest: float = Field(ge=0.0)
+    smallest: float = Field(ge=0.0, allow_inf_nan=False)
     terms: tuple[Term, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -221,8 +228,8 @@ class Result:
                 "claim_verdict": one.verdict,
                 "pairs": one.shown[0],
                 "mean": one.shown[1],
-                "low": one.shown[2],
-                "high": one.shown[3],
+                "low": _bounded(one.shown[2]),
+                "high": _bounded(one.shown[3]),
                 "error": self.asked.error_each,
                 "seed": self.asked.seed,
             }
@@ -240,6 +247,10 @@ class Result:
             "seed": self.asked.seed,
             "claims": self.rows(),
         }
+
+
+def _bounded(end: float) -> float | None:
+    return end if math.isfinite(end) else None
 
 
 # -- reading
@@ -270,25 +281,38 @@ def load_hypotheses(source: str | Path) -> Hypotheses:
     base = load_scenario(
         read.region or str(file.parent / read.scenario), dict(flat_ranges(read.parameters)), months=read.months
     )
-    cells = {name: dict(flat_ranges(cell)) for name, cell in read.cells.items()}
+    cells = {name: _typed(cell) for name, cell in read.cells.items()}
     asked = Hypotheses(read.name, base, cells, read.hypothesis, read.error, read.pairs, read.seed)
     errors = [f"{file}: {line}" for line in _problems(asked)]
     if errors:
         raise ScenarioError(errors)
-    check_rows(asked.design(1), str(file))
+    for name, cell in asked.cells.items():
+        try:
+            base.with_values(cell)
+        except ScenarioError as error:
+            raise ScenarioError([f"{file}: cells.{name}: {line}" for line in error.errors]) from None
     return asked
 
 
+def _typed(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a cell as their parameters have them, so that no column of cells is of another kind than its values."""
+    values = dict(flat_ranges(cell))
+    right = {name for name, value in values.items() if name in BY_NAME and not BY_NAME[name].check(value)}
+    return {name: type(BY_NAME[name].default)(value) if name in right else value for name, value in values.items()}
+
+
 def limited(asked: Hypotheses, most: int | None) -> Hypotheses:
-    """The same with fewer replicates at most."""
-    if most is None or most >= asked.pairs.most:
+    """The same with fewer replicates at most; raises ScenarioError for more than the file allows."""
+    if most is None:
         return asked
+    if most > asked.pairs.most:
+        raise ScenarioError([f"--most {most}: the file allows {asked.pairs.most} replicates"])
     return replace(asked, pairs=asked.pairs.model_copy(update={"most": most}))
 
 
 def _problems(asked: Hypotheses) -> list[str]:
     known, columns = tuple(asked.cells), plan(asked.scenario).columns
-    errors = []
+    errors = [] if any(asked.cells.values()) else ["cells: none of them changes anything"]
     for name, cell in asked.cells.items():
         for key, value in cell.items():
             if key not in BY_NAME:
@@ -327,7 +351,10 @@ def put_to_test(
     replicates = min(asked.pairs.first, asked.pairs.most)
     there = (read_manifest(Path(folder)) or {"design": {"replicates": 0}})["design"]["replicates"]
     while True:
-        run_sweep(asked.design(max(replicates, there)), folder, workers=workers, executor=executor)
+        report = run_sweep(asked.design(max(replicates, there)), folder, workers=workers, executor=executor)
+        if report.left:
+            reason = next(iter(report.killers.values()), "stopped")
+            raise SweepError(f"{folder}: {report.left} runs could not be done ({reason}); the same command goes on")
         samples = contrasts(asked, Store(folder), replicates)
         for finding, sample in zip(every, samples, strict=True):
             finding.look(sample, asked.error_each)
@@ -340,19 +367,14 @@ def put_to_test(
 
 
 def contrasts(asked: Hypotheses, store: Store, replicates: int) -> list[np.ndarray]:
-    """The sum of each claim in each replicate, shape (replicates,); raises ScenarioError if a run failed."""
-    status = store.frame(["status", "error"])
-    failed = status[status["status"] != "done"]
-    if len(failed):
-        raise ScenarioError([f"{store.folder}: {len(failed)} runs failed: {failed['error'].iloc[0]}"])
-    cells, names = len(asked.cells), list(asked.indicators)
-    ends = store.frame(names)[names].to_numpy().reshape(cells, -1, len(names))[:, :replicates]
+    """The sum of each claim in each replicate, shape (replicates,); raises ScenarioError if runs failed or miss."""
+    design, names = asked.design(replicates), list(asked.indicators)
+    ends = store.outputs(design, names)[:, :, 0]
     at = {asked.scenario.months: ends, 0: ends}
-    if asked.months_asked:
-        months = store.frame(["month", *names], kind="trajectories")
-        for month in asked.months_asked:
-            part = months.loc[months["month"] == month, names]
-            at[month] = part.to_numpy().reshape(cells, -1, len(names))[:, :replicates]
+    if design.trajectories is not None:
+        months = store.outputs(design, names, TRAJECTORIES)[:, :, 0]
+        every = design.trajectories.every
+        at |= {month: months[:, :, month // every - 1] for month in asked.months_asked}
     places = {name: number for number, name in enumerate(asked.cells)}
     samples = []
     for claim in asked.claims:

@@ -40,9 +40,15 @@ def model_version() -> str:
     return f"{version('kretslopp')}+{content.hexdigest()}"
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Versions of what computes the digits besides the model."""
     return {name: version(name) for name in LIBRARIES}
+
+
+def versions() -> dict[str, str]:
+    """Of all that computes the digits."""
+    return {"model": model_version(), **library_versions()}
 
 
 def description(scenario: Scenario) -> dict[str, Any]:
@@ -54,7 +60,6 @@ def description(scenario: Scenario) -> dict[str, Any]:
         "parameters": dict(scenario.values),
         "firms": [asdict(firm) for firm in scenario.firms],
         "facilitators": [row.model_dump(mode="json") for row in scenario.facilitators],
-        "rule_files": {path: hashlib.sha256(content).hexdigest() for path, content in scenario.rule_files},
     }
 
 
@@ -68,6 +73,7 @@ def draw_id(design: str, row_key: str, seed: int) -> str:
     return hashlib.blake2b(f"{design}/{row_key}/{seed}".encode(), digest_size=16).hexdigest()
 
 
-def content_id(scenario: Scenario, arms: Mapping[str, Any]) -> str:
-    """Digest of what all runs of a design share: scenario, arms and the model's version."""
-    return digest([description(scenario), {name: dict(arm) for name, arm in arms.items()}, model_version()])
+def content_id(scenario: Scenario, arms: Mapping[str, Any], rule_files: Mapping[str, str]) -> str:
+    """Digest of what all runs of a design share: scenario, arms, the user's rule files and the model's version."""
+    named = {name: dict(arm) for name, arm in arms.items()}
+    return digest([description(scenario), named, dict(rule_files), model_version()])

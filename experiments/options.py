@@ -75,11 +75,14 @@ class Option:
         return max(part.most / step for part, step in zip(self.parts, self.direction, strict=True))
 
     def levels(self, multiple: float) -> dict[str, Value]:
-        """Level of each part at a multiple of the direction; whole ones are rounded down, none exceeds its most."""
+        """Level of each part at a multiple of the direction, above 0; none exceeds its most.
+
+        Whole ones are rounded down, but to one at least: a mix without one of its parts would be another option.
+        """
         levels: dict[str, Value] = {}
         for part, step in zip(self.parts, self.direction, strict=True):
             level = min(multiple * step, part.most)
-            levels[part.level] = int(level + 1e-9) if part.whole else level
+            levels[part.level] = max(int(level + 1e-9), 1) if part.whole else level
         return levels
 
     def at_most(self, levels: Mapping[str, Value]) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from experiments.runner import Progress, replicate_seeds, run_all
+from experiments.sequences import has_moved
 
 Result = TypeVar("Result")
 
@@ -35,8 +36,13 @@ class UntilNarrow:
 
 
 def widest(differences: np.ndarray) -> float:
-    """Width of the widest 95 % interval of means, Student's t; array of shape (pairs, columns)."""
+    """Width of the widest 95 % interval of means, Student's t; array of shape (pairs, columns).
+
+    Infinite while a column has hardly moved: what is rare and has not been seen yet looks certain.
+    """
     pairs = len(differences)
+    if not all(map(has_moved, differences.T)):
+        return math.inf
     spread = float(differences.std(axis=0, ddof=1).max())
     return 2.0 * float(stdtrit(pairs - 1, 0.975)) * spread / math.sqrt(pairs)
 
@@ -65,7 +71,8 @@ def run_replicates(
         width = widest(differences(results, wanted.indicator))
         if width <= wanted.width or len(results) >= wanted.most:
             return results
-        needed = math.ceil(len(results) * (width / wanted.width) ** 2)
+        growth = (width / wanted.width) ** 2
+        needed = math.ceil(len(results) * growth) if math.isfinite(growth) else wanted.most
         target = min(max(needed, len(results) + 10), 2 * len(results), wanted.most)
 
 

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from abm.catalogue import nearest
-from abm.parameters import FUNCTIONS, Value, uncertainties
+from abm.parameters import FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
 from experiments.designs import Columns, Design
 from experiments.effect import WITH, WITHOUT, unit
-from experiments.ranges import DECLARED, Range, declared_range, read_range
+from experiments.ranges import DECLARED, Range, declared_range, read_range, uncertain
 from experiments.runner import Progress
-from experiments.shards import DONE
 from experiments.store import Store
 from experiments.sweep import run_sweep
 
@@ -82,7 +81,7 @@ def read_inputs(text: str, scenario: Scenario) -> list[Input]:
 
 def all_inputs(scenario: Scenario) -> list[Input]:
     """Everything that nobody decides on, over its declared range."""
-    return [of_range(declared_range(one, scenario.values[one.name])) for one in uncertainties()]
+    return [of_range(declared_range(one, scenario.values[one.name])) for one in uncertain(scenario)]
 
 
 @dataclass(frozen=True)
@@ -176,27 +175,8 @@ class Question:
         report = run_sweep(design, folder, workers=self.workers, executor=self.executor, progress=told)
         if report.left:
             raise ScenarioError([f"{folder}: {report.left} runs are missing; the same command goes on"])
-        return outputs(Store(folder), self.outcome, design)
-
-
-def outputs(store: Store, outcome: Outcome, design: Design) -> tuple[np.ndarray, np.ndarray | None]:
-    """What a store holds of a design's rows, in the design's order.
-
-    Raises ScenarioError where runs failed, or the store is another design's.
-    """
-    frame = store.frame(["status", "error", outcome.indicator])
-    failed = frame[frame["status"] != DONE]
-    if len(failed):
-        said = f"{len(failed)} of {len(frame)} runs failed, so no index can be given: {failed['error'].iloc[0]}"
-        raise ScenarioError([f"{store.folder}: {said}"])
-    place = {key: number for number, key in enumerate(store.row_keys())}
-    keys = design.row_keys()
-    foreign = sum(key not in place for key in keys)
-    if foreign or store.arms != tuple(design.arms):
-        raise ScenarioError([f"{store.folder}: holds another design; {foreign} of {len(keys)} rows are not in it"])
-    values = frame[outcome.indicator].to_numpy().reshape(store.content["rows"], store.content["replicates"], -1)
-    values = values[[place[key] for key in keys]][:, : design.replicates]
-    return values[..., 0], values[..., 1] if outcome.effect else None
+        values = Store(folder).outputs(design, [self.outcome.indicator])[..., 0]
+        return values[..., 0], values[..., 1] if self.outcome.effect else None
 
 
 def too_few(asked: int, needed: int, what: str) -> ScenarioError:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from abm.catalogue import nearest
-from abm.parameters import BY_NAME, Parameter, Value
+from abm.parameters import BY_NAME, Parameter, Value, uncertainties
+from abm.scenario import Scenario
 
 DECLARED = "declared"
 KEYS = ("low", "high", "log", "steps")
@@ -82,6 +83,11 @@ def declared_range(parameter: Parameter, value: Value) -> Range:
     if isinstance(parameter.default, int):
         low, high = math.ceil(low), math.floor(high)
     return Range(parameter, (), low, high)
+
+
+def uncertain(scenario: Scenario) -> list[Parameter]:
+    """What is uncertain in a scenario; where its firms are given, not how many there are."""
+    return [one for one in uncertainties() if not (scenario.firms and one.name == "population.firms")]
 
 
 def read_range(name: str, given: Any, base: Mapping[str, Value]) -> Range:

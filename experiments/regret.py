@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abm.parameters import uncertainties
 from abm.scenario import Scenario
 from experiments.budget import solve
 from experiments.effect import WITHOUT, resampled, run_arms
 from experiments.options import Option
-from experiments.ranges import declared_range
+from experiments.ranges import declared_range, uncertain
 from experiments.runner import replicate_seeds
 
 COMPARED = ("adoption", "exchanges", "tonnes", "carbon")  # what options are ranked on
@@ -41,16 +40,17 @@ def points_of_ranges(base: Scenario, count: int, seed: int) -> list[dict[str, fl
     """Points of a Latin hypercube over the declared ranges of all that is uncertain."""
     from scipy.stats import qmc
 
-    ranges = [declared_range(one, base.values[one.name]) for one in uncertainties()]
+    ranges = [declared_range(one, base.values[one.name]) for one in uncertain(base)]
     sample = qmc.LatinHypercube(len(ranges), rng=np.random.default_rng(seed)).random(count)
     columns = {one.name: one.at(sample[:, number]) for number, one in enumerate(ranges)}
     return [{name: column[point].item() for name, column in columns.items()} for point in range(count)]
 
 
-def at_point(base: Scenario, options: Sequence[Option], budget: float, seed: int, number: int) -> np.ndarray:
+def at_point(
+    points: Sequence[Scenario], options: Sequence[Option], budget: float, seed: int, number: int
+) -> np.ndarray:
     """Outcomes of all options at one of the points; shape (indicators, options, replicates)."""
-    here = base.with_values(points_of_ranges(base, POINTS, seed)[number])
-    own = replicate_seeds(seed, number + 1)[-1]
+    here, own = points[number], replicate_seeds(seed, number + 1)[number]
     solved = solve(here, options, budget, replicates=FEW, seed=own, workers=1)
     arms = {WITHOUT: here} | {one.option.name: here.with_values(one.levels) for one in solved}
     found = run_arms(arms, replicates=FEW, seed=own, workers=1)

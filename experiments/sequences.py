@@ -14,6 +14,7 @@ from functools import cache
 
 import numpy as np
 
+MOVED = 10  # observations unlike the commonest
 SHARPEST = 200  # observations at which the interval is as narrow as such an interval can be
 
 
@@ -45,10 +46,20 @@ def half_widths(counts: np.ndarray, error: float, sharpest: int = SHARPEST) -> n
 
 
 def interval(sample: np.ndarray, error: float) -> tuple[float, float, float]:
-    """Mean of a sample and the ends of the confidence sequence at its size."""
-    n = sample.size
-    if n < 2:
-        return float(sample.mean()), -math.inf, math.inf
-    half = float(half_widths(np.array([n]), error)[0]) * float(sample.std(ddof=1))
+    """Mean of a sample and the ends of the confidence sequence at its size.
+
+    Without bounds as long as fewer than `MOVED` observations differ from the commonest value: where something is rare,
+    a sample that has not yet seen it looks certain, and is anything but normal.
+    """
     mean = float(sample.mean())
+    if not has_moved(sample):
+        return mean, -math.inf, math.inf
+    half = float(half_widths(np.array([sample.size]), error)[0])
+    half = half * float(sample.std(ddof=1)) if math.isfinite(half) else math.inf
     return mean, mean - half, mean + half
+
+
+def has_moved(sample: np.ndarray) -> bool:
+    """Do enough observations differ from the commonest value for a spread to mean anything?"""
+    _, counts = np.unique(sample, return_counts=True)
+    return bool(sample.size - counts.max() >= MOVED) if sample.size else False

@@ -7,11 +7,12 @@ differ only in what acts from month 0 on, where they have the same seeds.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +24,21 @@ from abm.scenario import Scenario
 from abm.simulate import Trajectory, past_key, simulate_arms
 from experiments.designs import Design, Thinning
 from experiments.files import whole
-from experiments.identity import run_id
+from experiments.identity import run_id, versions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK = 25  # replicates of a row that are run together: its scenarios are worked out once
-MOST_RUNS, TYPICAL_RUNS = 500, 200  # in a shard: at most, and of the size of Östergötland
+MOST, TYPICAL = 500, 200  # in a shard: at most, and of the size of Östergötland
 TYPICAL_FIRMS, TYPICAL_MONTHS = 600, 360
 DONE, FAILED = "done", "failed"
 RUNS, TRAJECTORIES = "runs", "trajectories"
 FAILURES = b"failed"  # in the metadata of a shard: how many of its runs failed
+
+
+class Changed(RuntimeError):
+    """A worker is not what the sweep is of: another version, or a rule file that is no longer what it was."""
 
 
 class NotFinite(ArithmeticError):
@@ -62,6 +67,8 @@ class Job:
     draws: tuple[Draw, ...]
     kept: tuple[str, ...]
     trajectories: Thinning | None
+    versions: Mapping[str, str] = field(default_factory=versions)  # of the process that hands it out
+    rule_files: Mapping[str, str] = field(default_factory=dict)  # digests of the user's rule files
 
     @property
     def file_name(self) -> str:
@@ -90,8 +97,8 @@ def draws_per_shard(design: Design) -> int:
         [*np.atleast_1d(design.columns.get("population.firms", [0])), design.scenario.values["population.firms"]]
     )
     months = design.scenario.months + design.scenario.spin_up_months
-    runs = TYPICAL_RUNS * math.sqrt(TYPICAL_FIRMS / firms * TYPICAL_MONTHS / months)
-    return max(1, round(min(runs, MOST_RUNS) / len(design.arms)))
+    runs = TYPICAL * math.sqrt(TYPICAL_FIRMS / firms * TYPICAL_MONTHS / months)
+    return max(1, round(min(runs, MOST) / len(design.arms)))
 
 
 def place_of_draw(place: int, rows: int, replicates: int) -> tuple[int, int]:
@@ -107,6 +114,9 @@ def place_of_draw(place: int, rows: int, replicates: int) -> tuple[int, int]:
 def run_shard(job: Job) -> Outcome:
     """Run all draws of a shard and write its files, trajectories first: runs without theirs there are not."""
     started = time.process_time()
+    for name, own in versions().items():
+        if own != job.versions[name]:
+            raise Changed(f"a worker has {name} {own}, the sweep is of {job.versions[name]}")
     runs, months = simulate_draws(job)
     failed = sum(run["status"] == FAILED for run in runs)
     if job.trajectories is not None:
@@ -125,6 +135,9 @@ def simulate_draws(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
         for row, values in job.rows.items()
         for name, arm in job.arms.items()
     }
+    for path, content in (entry for scenario in scenarios.values() for entry in scenario.rule_files):
+        if job.rule_files and hashlib.sha256(content).hexdigest() != job.rule_files[path]:
+            raise Changed(f"{path} was changed while the sweep ran")
     known: dict[tuple[Value, ...], int] = {}
     pasts = {key: known.setdefault(past_key(scenario), len(known)) for key, scenario in scenarios.items()}
     groups: dict[tuple[int, int], list[tuple[Draw, Key]]] = {}
@@ -271,5 +284,7 @@ def _write(file: Path, table: pa.Table, metadata: Mapping[bytes, bytes]) -> None
     from pyarrow import parquet
 
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+    if not file.parent.parent.exists():  # never made anew: without its manifest nobody could tell what is in it
+        raise FileNotFoundError(errno.ENOENT, "the folder of the sweep is gone")
     with whole(file) as temporary:
         parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.scenario import ScenarioError, nearest
-from experiments.designs import row_keys
+from experiments.designs import Design, row_keys
 from experiments.effect import t_quantile
 from experiments.files import whole
 from experiments.shards import DONE, FAILURES, RUNS
@@ -108,17 +109,31 @@ class Store:
         """The rows in order (row, replicate, arm, month), some rows of the design at a time."""
         from pyarrow import dataset as ds
 
-        files = self.files(kind)
+        files = [str(file) for file in self.files(kind)]
         if not files:
             return
-        data = ds.dataset([str(file) for file in files], format=_checked_parquet())
         place = {name: number for number, name in enumerate(self.arms)}
         wanted = None if columns is None else list(dict.fromkeys([*ORDER, *columns]))
+        with self._reading():
+            data = ds.dataset(files, format=_checked_parquet())
         for first in range(0, self.content["rows"], step):
             some = (ds.field("row") >= first) & (ds.field("row") < first + step)
-            table = data.to_table(columns=wanted, filter=some)
+            with self._reading():
+                table = data.to_table(columns=wanted, filter=some)
             if table.num_rows:
                 yield _in_order(table, place)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What cannot be read is said in one line."""
+        from pyarrow import ArrowInvalid
+
+        try:
+            yield
+        except (OSError, ArrowInvalid) as error:
+            reason = str(error).splitlines()[0]
+            mend = "what is cut the same sweep command mends, what is not must be moved away first"
+            raise ScenarioError([f"{self.folder}: a shard cannot be read ({reason}); {mend}"]) from None
 
     def frame(self, columns: Sequence[str] | None = None, kind: str = RUNS) -> pd.DataFrame:
         """All runs in order, each once; `columns` besides row, replicate and arm, or all."""
@@ -147,9 +162,31 @@ class Store:
         columns = {name: np.array(table[name].to_pylist()) for name in self.swept}
         return columns, np.array(table[LUCK].to_pylist()) if LUCK in table.column_names else None
 
-    def row_keys(self) -> list[str]:
-        """What each row is, whatever its number."""
-        return row_keys(*self.columns())
+    def places(self, design: Design) -> list[int]:
+        """Numbers that a design's rows have here; raises ScenarioError if any is missing or the arms are others."""
+        numbers = {key: number for number, key in enumerate(row_keys(*self.columns()))}
+        keys = design.row_keys()
+        foreign = sum(key not in numbers for key in keys)
+        if foreign or self.arms != tuple(design.arms):
+            raise ScenarioError([f"{self.folder}: holds another design; {foreign} of {len(keys)} rows are not in it"])
+        return [numbers[key] for key in keys]
+
+    def outputs(self, design: Design, indicators: Sequence[str], kind: str = RUNS) -> np.ndarray:
+        """What is held of a design's rows, in its order: shape (rows, replicates, arms, indicators), of months
+        (rows, replicates, arms, months, indicators). Raises ScenarioError where runs failed or are missing."""
+        places = self.places(design)
+        status = self.frame(["status", "error"])
+        failed = status[status["status"] != DONE]
+        if len(failed):
+            said = f"{len(failed)} of {len(status)} runs failed, so nothing can be said: {failed['error'].iloc[0]}"
+            raise ScenarioError([f"{self.folder}: {said}"])
+        if len(status) != self.total:
+            raise ScenarioError([f"{self.folder}: {self.total - len(status)} runs are missing"])
+        names = list(indicators)
+        values = self.frame(names, kind)[names].to_numpy(float)
+        shape = (self.content["rows"], self.content["replicates"], len(self.arms))
+        values = values.reshape(*shape, -1, len(names)) if kind != RUNS else values.reshape(*shape, len(names))
+        return values[places][:, : design.replicates]
 
     def status(self) -> Status:
         """How far the sweep is."""
@@ -174,9 +211,10 @@ class Store:
 
         counts: Counter[str] = Counter()
         for file in self.files():
-            if int((parquet.read_metadata(file).metadata or {}).get(FAILURES, b"0")):
-                kinds = parquet.read_table(file, columns=["error_type"])["error_type"].to_pylist()
-                counts.update(kind for kind in kinds if kind)
+            with suppress(OSError, ValueError):  # of a shard that cannot be read nothing is known
+                if int((parquet.read_metadata(file).metadata or {}).get(FAILURES, b"0")):
+                    kinds = parquet.read_table(file, columns=["error_type"])["error_type"].to_pylist()
+                    counts.update(kind for kind in kinds if kind)
         return dict(counts)
 
     def merge(self) -> tuple[Path, int]:

@@ -6,11 +6,12 @@ design and nothing that is done depends on this process living on.
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from experiments.designs import Design
 from experiments.folder import Folder
 from experiments.pool import SturdyPool, WorkerKilled
 from experiments.runner import Progress, default_workers
-from experiments.shards import RUNS, Draw, Job, Outcome, run_shard, simulate_draws
+from experiments.shards import RUNS, Changed, Draw, Job, Outcome, draws_per_shard, run_shard, simulate_draws
 
 POLL = 0.2  # seconds between looks for a request to stop
 NOTED = 30.0  # seconds between notes in the manifest
@@ -30,7 +31,7 @@ AHEAD = 2  # shards handed out per worker: one under way, one waiting
 PATIENCE = 60.0  # seconds that shards under way may take after a request to stop
 VISIBLE = 30.0  # seconds until a file that a worker wrote is seen here: network file systems cache names
 PILOTS, PILOT_SECONDS = 3, 0.5  # rows on which the time of a run is measured, and for how long at least
-BYTES = 8  # of one number in a shard, before compression
+BYTES, FACTS, HEAD = 8, 60, 300  # of a number, of what a run is, of a column's head in a shard; before compression
 KILLED = ("WorkerKilled", "KilledWorker")  # our pool's, and Dask's
 # Runs are what goes in parallel: libraries in a worker should start no threads of their own
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -51,6 +52,7 @@ class Report:
     seconds: float = 0.0  # by the clock
     core_seconds: float = 0.0  # that workers spent on runs and their files
     killers: dict[int, str] = field(default_factory=dict)  # shards that could not be run, and why
+    locked: bool = True  # does the file system keep others off these shards?
     stopped: bool = False
 
     @property
@@ -65,7 +67,7 @@ class Estimate:
 
     run_seconds: float
     memory: int | None  # bytes of one process that runs it, as far as the system tells
-    disk: int  # bytes of its shards at most
+    disk: int  # bytes of its shards, about
 
 
 def estimate(design: Design) -> Estimate:
@@ -79,7 +81,8 @@ def estimate(design: Design) -> Estimate:
     numbers = len(design.kept)
     if design.trajectories is not None:
         numbers += len(design.trajectories.indicators) * (design.scenario.months // design.trajectories.every)
-    return Estimate(seconds, memory, design.runs * numbers * BYTES)
+    files = math.ceil(design.runs / (draws_per_shard(design) * len(design.arms)))
+    return Estimate(seconds, memory, design.runs * (numbers * BYTES + FACTS) + files * numbers * HEAD)
 
 
 def _time_runs(jobs: Sequence[Job]) -> tuple[float, int | None]:
@@ -134,7 +137,7 @@ def run_sweep(
         arms = len(design.arms)
         sizes = {number: len(place.plan.draws_of(number)) for number in place.shards}
         left = sum(sizes[number] if draws is None else len(draws) for number, draws in missing.items())
-        report = Report(sum(sizes.values()) * arms, (sum(sizes.values()) - left) * arms)
+        report = Report(sum(sizes.values()) * arms, (sum(sizes.values()) - left) * arms, locked=place.locked)
         if missing:
             width = min(workers or default_workers(), len(missing))
             with _pool(executor, width) as pool:
@@ -251,7 +254,14 @@ class _Loop:
     def _book(self, job: Job, future: Future[Outcome]) -> None:
         try:
             outcome = future.result()
-        except OSError:
+        except Changed as error:
+            raise SweepError(f"{error}; what is finished is kept") from None
+        except CancelledError:
+            raise SweepError("the executor gave the work up (a scheduler that is gone?); what is finished is kept, and "
+                             "the same command goes on") from None  # fmt: skip
+        except OSError as error:
+            if error.errno is None:  # of a connexion, not of a file
+                raise SweepError(f"workers are lost ({error}); what is finished is kept") from None
             raise
         except Exception as error:
             if type(error).__name__ not in KILLED:
@@ -281,7 +291,10 @@ class _Loop:
 def _job(place: Folder, number: int, draws: tuple[Draw, ...]) -> Job:
     design = place.plan.design
     rows = {row: design.row(row) for row in dict.fromkeys(draw.row for draw in draws)}
-    return Job(number, place.path, design.scenario, design.arms, rows, draws, design.kept, design.trajectories)
+    return Job(
+        number, place.path, design.scenario, design.arms, rows, draws, design.kept, design.trajectories,
+        place.versions, place.plan.rule_files,
+    )  # fmt: skip
 
 
 def _see(file: Path) -> None:

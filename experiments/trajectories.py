@@ -54,6 +54,6 @@ def write_trajectories(
     write_parquet(file, trajectory_frame(runs))
     write_json(
         folder / "manifest.json",
-        manifest(scenario, seed=seed, replicates=replicates, seeds=seeds, panels=list(panels), every=every),
+        manifest(scenario, "run", seed=seed, replicates=replicates, seeds=seeds, panels=list(panels), every=every),
     )
     return file

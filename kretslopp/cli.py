@@ -32,6 +32,7 @@ from kretslopp.options import (
     output_folder,
     read_pairs,
     read_scenario,
+    say_if_wide,
 )
 
 INPUT_WRONG = 2
@@ -54,7 +55,7 @@ def study(
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""
     scenario = read_scenario(region, settings, months)
     pairs = read_pairs(replicates, ci_width, ci_of, scenario)
-    folder = output_folder(out, scenario.name)
+    folder = output_folder(out, scenario.name, "study")
     from kretslopp.progress import Reporter
     from results.study import make_study
 
@@ -83,7 +84,7 @@ def run(
     from experiments.panel import parse_panels
 
     panels = parse_panels(panel, every, scenario.months)
-    folder = output_folder(out, f"{scenario.name}-run")  # beside the study of the same scenario, not over it
+    folder = output_folder(out, f"{scenario.name}-run", "run")  # beside the study of the same scenario, not over it
     from experiments.trajectories import write_trajectories
     from kretslopp.progress import Reporter
 
@@ -124,6 +125,7 @@ def effect(
 
     with Reporter("pairs", count_or_none(pairs)) as reporter:
         result = paired_effect(scenario, replicates=pairs, seed=seed, workers=workers, progress=reporter.update)
+    say_if_wide(pairs, [result[ci_of]])
     if as_json:
         typer.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:

@@ -23,7 +23,10 @@ from kretslopp.options import (
     output_folder,
     read_pairs,
     read_scenario,
+    say_if_wide,
 )
+
+COMPARISON, HYPOTHESES = "comparison", "hypotheses"  # what the manifest of a folder says it is
 
 
 def compare(
@@ -61,15 +64,18 @@ def compare(
     from kretslopp.progress import Stages
     from results.comparing import comparison_dict, comparison_text, write_comparison
 
-    check_question(scenario, options, budget, pairs)
-    folder = output_folder(out, f"{scenario.name}-compare")
+    check_question(scenario, options, budget, pairs, seed if robust else None)
+    folder = output_folder(out, f"{scenario.name}-compare", COMPARISON)
+    for stale in ("manifest.json", "regret.csv"):  # where the manifest is, the rest belongs together
+        (folder / stale).unlink(missing_ok=True)
     with Stages() as stages:
         found = compare(
             scenario, options, budget, replicates=pairs, seed=seed, robust=robust, workers=workers, stage=stages.stage
         )
+    say_if_wide(pairs, [one.effects.get(ci_of) for one in (*found.spending, *found.taxes)])
     write_comparison(found, folder)
     facts = {"budget": budget, "interventions": interventions, "beyond": beyond, "points": found.points}
-    write_json(folder / "manifest.json", manifest(scenario, seed=seed, replicates=found.pairs, **facts))
+    write_json(folder / "manifest.json", manifest(scenario, COMPARISON, seed=seed, replicates=found.pairs, **facts))
     typer.echo(json.dumps(comparison_dict(found), ensure_ascii=False) if as_json else comparison_text(found))
     if not as_json:
         typer.echo(f"\nPage: {folder / 'comparison.md'}, figure: {folder / 'comparison.png'}")
@@ -93,7 +99,8 @@ def hypotheses(
     from results.verdicts import verdicts_text, write_verdicts
 
     asked = limited(load_hypotheses(source), most)
-    folder = out or Path("runs") / f"hypotheses-{asked.name}"
+    folder = output_folder(out, f"hypotheses-{asked.name}", HYPOTHESES)
+    (folder / "manifest.json").unlink(missing_ok=True)
     refuse_foreign(folder / "runs")
     width = workers or default_workers()
 
@@ -104,7 +111,10 @@ def hypotheses(
         result = put_to_test(asked, folder / "runs", executor=pool, workers=width, watch=watch)
     write_verdicts(result, folder)
     facts = {"hypotheses": asked.name, "error": asked.error, "pairs": vars(asked.pairs), "cells": dict(asked.cells)}
-    write_json(folder / "manifest.json", manifest(asked.scenario, seed=asked.seed, replicates=result.pairs, **facts))
+    write_json(
+        folder / "manifest.json",
+        manifest(asked.scenario, HYPOTHESES, seed=asked.seed, replicates=result.pairs, **facts),
+    )
     typer.echo(json.dumps(result.as_dict(), ensure_ascii=False) if as_json else verdicts_text(result))
     if not as_json:
         typer.echo(f"\nPage: {folder / 'verdicts.md'}, figure: {folder / 'verdicts.png'}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.limits import LARGEST_SEED, MOST_RUNS
+
 if TYPE_CHECKING:
     from abm.scenario import Scenario
+    from experiments.effect import Difference
     from experiments.precision import UntilNarrow
-
-MOST_RUNS = 1_000_000
-LARGEST_SEED = 2**63 - 1
 
 app = typer.Typer(
     add_completion=False,
@@ -30,6 +32,7 @@ Pairs = Annotated[
 Width = Annotated[
     float | None, typer.Option("--ci-width", help="With --replicates auto: width of the effect's 95 % interval.")
 ]
+ADOPTION = "adoption"
 WidthOf = Annotated[str, typer.Option("--ci-of", metavar="INDICATOR", help="Whose interval that is.")]
 Months = Annotated[int | None, typer.Option(help="Months after the spin-up (default: the scenario's, else 180).")]
 Seed = Annotated[
@@ -59,20 +62,33 @@ def read_pairs(text: str, width: float | None, indicator: str, scenario: Scenari
     """`--replicates` with `--ci-width` and `--ci-of`; raises ScenarioError."""
     from abm.plan import plan
     from abm.scenario import ScenarioError, nearest
+    from experiments.effect import GROSS
     from experiments.precision import UntilNarrow
 
     if text == "auto":
-        columns = plan(scenario).columns
+        columns = [name for name in plan(scenario).columns if name != GROSS]
         if width is None or not 0.0 < width < float("inf"):
             raise ScenarioError(["--replicates auto: needs --ci-width above 0, in the unit of --ci-of (a share: 0.01)"])
         if indicator not in columns:
-            raise ScenarioError([f"--ci-of: no indicator {indicator!r}{nearest(indicator, columns)}"])
+            raise ScenarioError([f"--ci-of: no indicator {indicator!r} to be had{nearest(indicator, columns)}"])
         return UntilNarrow(width, indicator)
-    if width is not None:
-        raise ScenarioError(["--ci-width: goes with --replicates auto"])
+    given = [name for name, value in (("--ci-width", width), ("--ci-of", indicator)) if value not in (None, ADOPTION)]
+    if given:
+        raise ScenarioError([f"{given[0]}: goes with --replicates auto"])
     if not (text.isdecimal() and 1 <= int(text) <= MOST_RUNS):
         raise ScenarioError([f"--replicates {text}: expected a whole number from 1 to {MOST_RUNS}, or auto"])
     return int(text)
+
+
+def say_if_wide(wanted: int | UntilNarrow, differences: Sequence[Difference | None]) -> None:
+    """Say on stderr that an interval did not become as narrow as was wanted."""
+    if isinstance(wanted, int):
+        return
+    for one in differences:
+        if one is not None and one.ci_high - one.ci_low > wanted.width:
+            width = f"{one.ci_high - one.ci_low:.3g}, not {wanted.width:g}"
+            print(f"kretslopp: stopped at {one.pairs} pairs with an interval {width} wide", file=sys.stderr)
+            return
 
 
 def count_or_none(pairs: int | UntilNarrow) -> int | None:
@@ -80,13 +96,17 @@ def count_or_none(pairs: int | UntilNarrow) -> int | None:
     return pairs if isinstance(pairs, int) else None
 
 
-def output_folder(out: Path | None, name: str) -> Path:
-    """The output folder, made and writable, before any run starts."""
+def output_folder(out: Path | None, name: str, kind: str) -> Path:
+    """The output folder, made and writable, before any run starts; never one that holds something of another kind."""
     from tempfile import TemporaryFile
 
     from abm.scenario import ScenarioError
+    from experiments.files import kind_of
 
     folder = out or Path("runs") / name
+    other = kind_of(folder)
+    if other not in (None, kind):
+        raise ScenarioError([f"--out {folder}: holds a {other}; choose another folder"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()

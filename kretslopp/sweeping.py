@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kretslopp.options import MOST_RUNS, Json
+from experiments.limits import MOST_RUNS
+from kretslopp.options import Json
 
 if TYPE_CHECKING:
     from experiments.designs import Design
@@ -47,16 +48,14 @@ def sweep(
     from kretslopp.progress import Reporter
 
     part = parse_part(shard)
-    if dask and (workers and dask != "local"):
+    if dask is not None and workers and dask != "local":
         raise ScenarioError(["--workers: the scheduler's own are used; leave it out"])
-    plan = load_design(design)
-    if plan.runs > max_runs:
-        raise ScenarioError([f"{design}: {plan.runs} runs, more than --max-runs {max_runs}"])
+    plan = load_design(design, max_runs)
     folder = out or Path("runs") / plan.name
     refuse_foreign(folder)
     with ExitStack() as stack, asked_to_stop() as stop, Reporter("runs", None) as reporter:
         executor, width = None, workers
-        if dask and not dry_run:
+        if dask is not None and not dry_run:
             from experiments.cluster import dask_executor
 
             executor, width = stack.enter_context(dask_executor(dask, workers))
@@ -150,7 +149,7 @@ def _demand_facts(plan: Design, demand: Estimate, workers: int | None) -> dict[s
         "run_seconds": demand.run_seconds,
         "seconds": plan.runs * demand.run_seconds / width,
         "memory_per_worker": demand.memory,
-        "disk_at_most": demand.disk,
+        "disk": demand.disk,
     }
 
 
@@ -161,7 +160,7 @@ def demand_text(plan: Design, demand: Estimate, workers: int | None) -> str:
     return (
         f"{plan.name}: {plan.runs} runs ({plan.rows} rows x {plan.replicates} replicates x {len(plan.arms)} arms)\n"
         f"in all about {duration(facts['seconds'])} on {facts['workers']} workers (a run was timed at "
-        f"{1e3 * demand.run_seconds:.3g} ms){memory}, at most {size_text(demand.disk)} on disk"
+        f"{1e3 * demand.run_seconds:.3g} ms){memory}, about {size_text(demand.disk)} on disk"
     )
 
 
@@ -177,6 +176,8 @@ def _tell(report: Report, folder: Path, as_json: bool) -> None:
         typer.echo(f"Runs: {folder / 'runs'} (pandas.read_parquet reads the folder)")
     for one in killers:
         print(f"kretslopp: shard {one['shard']} could not be run: {one['reason']}", file=sys.stderr)
+    if not report.locked:
+        print("kretslopp: this file system has no locks: do not start two jobs on the same shards", file=sys.stderr)
     if report.failed:
         print(f"kretslopp: {report.failed} runs failed; column error says why", file=sys.stderr)
     if report.stopped:

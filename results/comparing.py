@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.budget import AT_MOST, WHOLE_STEPS
+from experiments.budget import AT_MOST, BETWEEN, WHOLE_STEPS
 from experiments.comparison import LEDGER, PAYERS, BreakEven, Comparison, Outcome
 from experiments.effect import Difference, Ratio
 from experiments.files import write_csv, write_text
@@ -27,7 +27,14 @@ from results.tables import effect_cells, in_both_arms, number, ratio_text, years
 NOTES = {
     AT_MOST: "cannot spend the budget: shown at the end of the range that its level is meant for",
     WHOLE_STEPS: "comes in whole steps: none costs the budget",
+    BETWEEN: "no level was found that costs the budget: shown just below it",
 }
+BREAKING_EVEN = (
+    "Breaking even: the year after which cumulated private saving and carbon at its public value ({} SEK/t) stay above "
+    "public outlay, investment and transaction cost; undiscounted. Today's taxes that parties avoid count as saving. "
+    "All resources used: staff, administration, investment and transactions, whoever pays; what parties keep of guarantees "
+    "and premiums is none."
+)
 LABELS = {
     "adoption": "participants in an exchange",
     "exchanges": "living exchanges",
@@ -79,6 +86,7 @@ def brings_rows(outcomes: Sequence[Outcome], cost: str) -> list[dict[str, str]]:
             "": one.option.title + ("*" if one.solved.note else ""),
             "level": level_text(one),
             cost: change(one.cost),
+            "in all, MSEK": number(one.effects["tax_revenue" if one.option.tax else "public_outlay"].mean),
             **{LABELS[name]: change(one.effects[name]) for name in COMPARED},
         }
         for one in outcomes
@@ -92,7 +100,7 @@ def costs_rows(comparison: Comparison) -> list[dict[str, str]]:
         {
             "": one.option.title + ("*" if one.solved.note else ""),
             "public SEK per t CO2e": _plain(ratio_text(one.public_per_tonne)),
-            "public and private": _plain(ratio_text(one.resources_per_tonne)),
+            "all resources used": _plain(ratio_text(one.resources_per_tonne)),
             "breaks even after, yr": break_even_text(one.break_even, months),
             "best on participants": f"{100 * one.best['adoption']:.0f} %",
             "best on carbon": f"{100 * one.best['carbon']:.0f} %",
@@ -133,7 +141,7 @@ def regret_rows(comparison: Comparison) -> list[dict[str, str]]:
 def _regret_text(comparison: Comparison, indicator: str, option: str) -> str:
     one, scale = comparison.regrets[indicator][option], 100.0 if indicator == "adoption" else 1.0
     mean, low, high = (number(scale * value) for value in (one.mean, one.low, one.high))
-    return f"{mean} ({low} to {high}), best at {100 * one.best:.0f} %"
+    return f"{mean} ({low} to {high}); chosen at {100 * one.best:.0f} %"
 
 
 def basis(comparison: Comparison) -> str:
@@ -158,41 +166,39 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def answer(comparison: Comparison) -> str:
-    """The result in two sentences; ranks nothing where there is nothing to rank."""
+    """The result in two or three sentences; ranks nothing where there is nothing to rank."""
     options = comparison.spending
     if len(options) < 2:
         return ""
-    most = max(options, key=lambda one: one.effects["adoption"].mean)
+    most = max(options, key=lambda one: one.best["adoption"])
+    cheap = max(options, key=lambda one: one.best["public_per_tonne"])
     text = (
         f"Most further participants: {most.option.title}, {change(most.effects['adoption'])}, the highest mean in "
-        f"{100 * most.best['adoption']:.0f} % of bootstrap draws{_spends(most)}."
+        f"{_share(most.best['adoption'])} of bootstrap draws. Cheapest per further tonne CO2e for the public: "
+        f"{cheap.option.title}, {_plain(ratio_text(cheap.public_per_tonne))} SEK/t, in "
+        f"{_share(cheap.best['public_per_tonne'])} of draws."
     )
-    priced = [(_ratio(one.public_per_tonne)[0], one) for one in options]
-    priced = [(value, one) for value, one in priced if not math.isnan(value)]
-    if priced:
-        _, cheap = min(priced, key=lambda pair: pair[0])
-        text += (
-            f" Cheapest per further tonne CO2e for the public: {cheap.option.title}, "
-            f"{ratio_text(cheap.public_per_tonne)}, in {100 * cheap.best['public_per_tonne']:.0f} % of draws"
-            f"{_spends(cheap)}."
-        )
+    short = [one for one in options if one.solved.note]
+    if short:
+        said = "; ".join(f"{one.option.title} {number(one.cost.mean)}" for one in short)
+        text += f" Not at equal cost (MSEK a year): {said}."
     return text
 
 
-def _spends(one: Outcome) -> str:
-    return f"; it costs {number(one.cost.mean)} MSEK a year, not the budget" if one.solved.note else ""
+def _share(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def sections(comparison: Comparison) -> list[tuple[str, list[dict[str, str]]]]:
     """The tables by title, those that have rows."""
     budget = number(comparison.budget)
     tables = [
-        (f"What {budget} MSEK of public money a year brings", brings_rows(comparison.spending, "costs, MSEK/yr")),
+        (f"What {budget} MSEK of public money a year in force brings", brings_rows(comparison.spending, "MSEK/yr")),
         ("What a tonne costs, when it pays, how sure it is to be the best", costs_rows(comparison)),
         ("Who pays, MSEK over the run", payers_rows(comparison.spending)),
-        (f"Regret over the parameters' ranges: what is lost against the best choice, mean over {comparison.points} "
-         "points, and the share of points at which it is the best", regret_rows(comparison) if comparison.regrets
-         else []),
+        (f"Regret over the parameters' ranges: what is lost against the option that other runs would choose, mean over "
+         f"{comparison.points} points; share of points at which it would be chosen",
+         regret_rows(comparison) if comparison.regrets else []),
         (f"Taxes that raise {budget} MSEK a year: revenue is a transfer, not an outlay, so they are not ranked",
          brings_rows(comparison.taxes, "raises, MSEK/yr")),
     ]  # fmt: skip
@@ -230,9 +236,7 @@ def comparison_page(comparison: Comparison) -> str:
         lines.append("")
     lines += [f"{note}\n" for note in notes(comparison)]
     lines += [
-        "Breaking even: the year after which cumulated private saving and carbon at its public value "
-        f"({number(float(comparison.base.values['worth.carbon_value']))} SEK/t) stay above public outlay, investment "
-        "and transaction cost; undiscounted. Today's taxes that parties avoid count as saving.",
+        BREAKING_EVEN.format(number(float(comparison.base.values["worth.carbon_value"]))),
         "",
         "![](net.png)",
         "",

@@ -115,7 +115,7 @@ def write_study(study: Study, folder: Path) -> None:
     drawings = write_figures(study, folder / "figures")
     write_text(folder / "report.html", report_html(study, drawings))
     more = {"arms": list(arms.arm_names), "doses": list(study.doses)}
-    write_json(file, manifest(study.scenario, seed=arms.seed, replicates=study.centre.pairs, **more))
+    write_json(file, manifest(study.scenario, "study", seed=arms.seed, replicates=study.centre.pairs, **more))
 
 
 def study_text(study: Study) -> str:

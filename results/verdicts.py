@@ -21,6 +21,8 @@ WRAP = 62  # characters of a claim's text in a line of the figure
 
 def in_unit(value: float, unit: str) -> str:
     """A contrast as printed: shares in percentage points."""
+    if math.isinf(value):
+        return "no bound"
     return f"{100 * value:.2g} pp" if unit == "share" else number(value)
 
 
@@ -46,7 +48,8 @@ def basis(result: Result) -> str:
         f"{asked.scenario.region.title}, {asked.scenario.months // 12} years, replicates of seed {asked.seed}, looked "
         f"at from {asked.pairs.first} on after every {asked.pairs.step}, at most {asked.pairs.most}. Intervals are "
         f"confidence sequences, which hold at every look; each of the {len(asked.claims)} claims has an error of "
-        f"{asked.error_each:.2g}, so that the chance of any wrong decision is {asked.error:g} at most."
+        f"{asked.error_each:.2g}, so that the chance of any wrong decision is {asked.error:g} at most, for contrasts "
+        "that are near enough to normal."
     )
 
 

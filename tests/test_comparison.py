@@ -13,7 +13,7 @@ import pytest
 from abm.interventions import INTERVENTIONS
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import simulate_arms
-from experiments.budget import AT_MOST, PASSES, WHOLE_STEPS, _Search, solve, solving_seed, yearly_cost
+from experiments.budget import AT_MOST, BETWEEN, PASSES, WHOLE_STEPS, Search, solve, solving_seed, yearly_cost
 from experiments.comparison import Comparison, _break_even, _cheapest, compare
 from experiments.effect import WITHOUT, Arms, run_arms
 from experiments.options import CENTRE, Option, known_parts, parse_options, without_any, years_in_force
@@ -87,8 +87,8 @@ def test_a_question_without_sense_is_refused(short: Scenario) -> None:
 # -- levels for a budget
 
 
-def _solve_by_hand(option: Option, cost: dict[float, float] | None, budget: float, curve: float = 1.0) -> _Search:
-    search = _Search(option, budget)
+def _solve_by_hand(option: Option, cost: dict[float, float] | None, budget: float, curve: float = 1.0) -> Search:
+    search = Search(option, budget)
     for _ in range(PASSES):
         if search.done:
             break
@@ -116,10 +116,33 @@ def test_what_cannot_spend_the_budget_is_at_its_most() -> None:
 
 def test_whole_steps_stay_below_the_budget_or_are_the_first() -> None:
     (option,) = parse_options("mandate", beyond=True)
-    cost = {0.0: 0.0, 1.0: 4.0, 2.0: 8.0}
+    cost = {1.0: 4.0, 2.0: 8.0}
     for budget, level, note in ((6.0, 1, WHOLE_STEPS), (1.0, 1, WHOLE_STEPS), (9.0, 2, AT_MOST), (4.0, 1, "")):
         solved = _solve_by_hand(option, cost, budget).solved()
         assert (solved.levels["interventions.mandate.level"], solved.note) == (level, note), budget
+
+
+def test_a_jump_over_the_budget_is_not_called_equal() -> None:
+    """A cost that leaps from a half to ten: the dearest level below is shown, and marked."""
+    (option,) = parse_options("grant")
+    search = Search(option, 5.0)
+    for _ in range(PASSES):
+        if search.done:
+            break
+        multiple = search.next()
+        search.learn(multiple, 10.0 if multiple > 0.7 * option.farthest else multiple / option.farthest)
+    solved = search.solved()
+    assert solved.note == BETWEEN
+    assert solved.cost < 0.71
+
+
+def test_a_mix_has_all_its_parts(short: Scenario) -> None:
+    """A mandate costs nearly the whole budget by itself; it is not left out, and the rest is spent on the other."""
+    options = parse_options("mandate+grant")
+    (solved,) = solve(without_any(short, options), options, 5.0, replicates=8, seed=3)
+    assert solved.levels["interventions.mandate.level"] == 1
+    assert float(solved.levels["interventions.grant.level"]) > 0.0
+    assert solved.cost == pytest.approx(5.0, rel=0.005)
 
 
 def test_options_cost_the_same_on_their_own_seeds(short: Scenario) -> None:
@@ -190,7 +213,7 @@ def test_the_cheapest_by_hand() -> None:
     columns = ("public_outlay", "carbon")
     ends = np.zeros((4, 10, 2))
     ends[1], ends[2], ends[3] = (10.0, 100.0), (5.0, 20.0), (1.0, -3.0)
-    arms = Arms(1, (WITHOUT, "a", "b", "c"), columns, ends, {}, {})
+    arms = Arms(1, (WITHOUT, "a", "b", "c"), columns, ends, {}, np.zeros(0), {}, ())
     assert _cheapest(arms, ["a", "b", "c"]) == [1.0, 0.0, 0.0]
 
 

@@ -179,11 +179,12 @@ def test_equal_rows_are_told_apart_by_their_turn(tiny: Scenario) -> None:
 
 def test_identities_follow_content(tmp_path: Path, tiny: Scenario) -> None:
     plan = design(tmp_path)
-    same = content_id(plan.scenario, plan.arms)
-    assert content_id(design(tmp_path).scenario, plan.arms) == same
-    assert content_id(plan.scenario.with_values({"transaction.wage": 601.0}), plan.arms) != same
-    assert content_id(plan.scenario, {**plan.arms, "with": {"facilitator.fte": 5.0}}) != same
-    assert content_id(load_scenario("ostergotland"), plan.arms) != same
+    same = content_id(plan.scenario, plan.arms, {})
+    assert content_id(design(tmp_path).scenario, plan.arms, {}) == same
+    assert content_id(plan.scenario, plan.arms, {"mine.py": "0"}) != same
+    assert content_id(plan.scenario.with_values({"transaction.wage": 601.0}), plan.arms, {}) != same
+    assert content_id(plan.scenario, {**plan.arms, "with": {"facilitator.fte": 5.0}}, {}) != same
+    assert content_id(load_scenario("ostergotland"), plan.arms, {}) != same
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
 
 

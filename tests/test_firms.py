@@ -152,10 +152,10 @@ def test_runs_and_arms(tmp_path: Path) -> None:
 
 def test_what_made_a_result_can_be_made_again(tmp_path: Path) -> None:
     scenario = _scenario(tmp_path, MILL, BAKERY)
-    kept = manifest(scenario, seed=1, replicates=1)["firms"]
+    kept = manifest(scenario, "run", seed=1, replicates=1)["firms"]
     assert kept == [asdict(firm) for firm in scenario.firms]
     assert kept[0]["flows"] == ({"byproduct": "wood_residues", "side": "supply", "quantity": 900.0},)
-    assert manifest(load_scenario("tiny"), seed=1, replicates=1)["firms"] == []
+    assert manifest(load_scenario("tiny"), "run", seed=1, replicates=1)["firms"] == []
     study = run_study(load_scenario(tmp_path / "own.toml", months=3), replicates=2, seed=1)
     assert command(study).startswith(f"kretslopp study {tmp_path / 'own.toml'} ")
 

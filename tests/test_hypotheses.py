@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+import experiments.sweep
 from abm.scenario import ScenarioError
 from abm.simulate import simulate
 from experiments.hypotheses import (
@@ -25,6 +27,7 @@ from experiments.hypotheses import (
 from experiments.runner import replicate_seeds
 from experiments.sequences import half_widths, interval, prior_precision
 from experiments.store import Store
+from experiments.sweep import Report, SweepError
 from results.verdicts import expected, found, verdicts_text, write_verdicts
 from tests.sweeps import call
 
@@ -53,8 +56,8 @@ direction = "above"
 smallest = 0.0
 terms = [{ cell = "four", weight = 1, since = 36 }, { cell = "none", weight = -1, since = 36 }]
 [[hypothesis.claim]]
-text = "and it costs next to nothing"
-indicator = "public_cost"
+text = "and the public pays next to nothing"
+indicator = "public_outlay"
 direction = "within"
 smallest = 0.5
 terms = [{ cell = "four", weight = 1 }, { cell = "none", weight = -1 }]
@@ -122,6 +125,23 @@ def test_the_models_own_contrasts_are_normal_enough(tmp_path: Path) -> None:
         assert _ever_wrong(drawn, sample.mean(), error, 20, 10) <= error + 3 * math.sqrt(error / 4000)
 
 
+def test_what_is_rare_is_not_taken_for_nothing() -> None:
+    """A sample that has seen nothing move says nothing; one in ten that does, once it has been seen ten times."""
+    rare = np.zeros(60)
+    assert interval(rare, 0.05) == (0.0, -math.inf, math.inf)
+    rare[:9] = 1.0
+    assert math.isinf(interval(rare, 0.05)[1])
+    rare[9] = 1.0
+    assert not math.isinf(interval(rare, 0.05)[1])
+    generator = np.random.default_rng(3)
+    wrong = 0
+    for _ in range(500):  # true mean 0.1; looked at from 20 to 400
+        sample = (generator.random(400) < 0.1).astype(float)
+        looks = [interval(sample[:n], 0.05) for n in range(20, 401, 10)]
+        wrong += any(not low <= 0.1 <= high for _, low, high in looks)
+    assert wrong / 500 < 0.05 + 3 * math.sqrt(0.05 / 500)
+
+
 # -- verdicts
 
 
@@ -170,18 +190,42 @@ def test_contrasts_are_sums_of_runs(tmp_path: Path) -> None:
         assert samples[0][replicate] == (ends[0][-1] - ends[0][35]) - (ends[1][-1] - ends[1][35])
     (hypothesis, findings), *_ = result.findings
     assert asked.error_each == 0.05
-    assert findings[1].verdict == "rejected"  # four persons cost more than half a million
+    assert findings[1].verdict == "rejected"  # four persons and their co-finance cost more than half a million
     assert result.verdict(findings) == "rejected"
     again = put_to_test(asked, tmp_path / "runs", workers=2)  # nothing is run anew, and looks are the same
     assert [one.looks for one in again.findings[0][1]] == [one.looks for one in findings]
     text = verdicts_text(result)
     assert text.startswith(f"REJECTED   {hypothesis.statement}")
     assert expected(findings[1].claim) == "within 0.5 of zero"
-    assert found(findings[1]) in text
+    assert found(findings[1]) in " ".join(text.split())
     write_verdicts(result, tmp_path / "page")
     assert {"verdicts.csv", "verdicts.md", "verdicts.png", "verdicts.svg", "looks.csv"} == {
         file.name for file in (tmp_path / "page").iterdir()
     }
+
+
+def test_cells_in_another_order_are_the_same_cells(tmp_path: Path) -> None:
+    """In a folder whose rows are numbered as before, and beside a new one."""
+    first = put_to_test(_load(tmp_path), tmp_path / "runs", workers=2)
+    swapped = TEXT.replace("none = { facilitator.fte = 0.0 }\nfour = { facilitator.fte = 4.0 }",
+                           "eight = { facilitator.fte = 8.0 }\nfour = { facilitator.fte = 4.0 }\n"
+                           "none = { facilitator.fte = 0.0 }")  # fmt: skip
+    again = put_to_test(_load(tmp_path, swapped), tmp_path / "runs", workers=2)
+    assert [one.looks for one in again.findings[0][1]] == [one.looks for one in first.findings[0][1]]
+
+
+def test_runs_that_are_missing_are_no_ground_for_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _load(tmp_path)
+    done = experiments.sweep.run_sweep
+
+    def undone(*args: Any, **more: Any) -> Report:
+        report = done(*args, **more)
+        report.done -= 1
+        return report
+
+    monkeypatch.setattr("experiments.hypotheses.run_sweep", undone)
+    with pytest.raises(SweepError, match="1 runs could not be done"):
+        put_to_test(asked, tmp_path / "runs", workers=2)
 
 
 def test_the_shipped_set() -> None:
@@ -209,6 +253,9 @@ def test_the_shipped_set() -> None:
         ("error = 0.1", "error = 1.0", "error"),
         ('region = "tiny"', 'region = "tiney"', "did you mean tiny?"),
         ("seed = 3", "sead = 3", "sead"),
+        ("weight = 1, since", "weight = nan, since", "weight"),
+        ("weight = 1, since = 36", "weight = 1, month = 24, since = 36", "not before month 24"),
+        ("facilitator.fte = 0.0 }\nfour = { facilitator.fte = 4.0 }", "}\nfour = { }", "none of them changes"),
     ],
 )
 def test_a_bad_file_is_told(tmp_path: Path, old: str, new: str, line: str) -> None:
@@ -223,6 +270,10 @@ def test_the_command(tmp_path: Path) -> None:
     ended = call("hypotheses", "mine.toml", "--out", "out", "--json", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert '"claim_verdict": "rejected"' in ended.stdout
+    early = call("hypotheses", "mine.toml", "--out", "early", "--most", "10", cwd=tmp_path)
+    assert early.returncode == 0, early.stderr
+    assert "no bound" in early.stdout
+    assert call("hypotheses", "mine.toml", "--most", "50", cwd=tmp_path).returncode == 2
     missing = call("hypotheses", "nothing", cwd=tmp_path)
     assert missing.returncode == 2
     assert "known: facilitation" in missing.stderr

@@ -34,6 +34,15 @@ def test_it_stops_at_the_most() -> None:
         UntilNarrow(0.0)
 
 
+def test_what_has_not_moved_yet_is_not_narrow() -> None:
+    """One pair in twenty differs: thirty that are all alike are no ground to stop."""
+    generator = np.random.default_rng(4)
+    drawn = iter((generator.random(2000) < 0.05).astype(float))
+    results = run_replicates(lambda _: next(drawn), UntilNarrow(0.2, first=30, most=1000), 1, _column, workers=1)
+    assert len(results) > 100
+    assert sum(results) >= 10
+
+
 def test_width_is_that_of_students_interval() -> None:
     sample = np.random.default_rng(2).normal(size=(20, 3)) * [1.0, 5.0, 2.0]
     low, high = stats.t.interval(0.95, 19, loc=0, scale=stats.sem(sample[:, 1]))

@@ -386,7 +386,7 @@ def test_the_manifest_says_which_content_ran(mine: Path) -> None:
     scenario = load_scenario("tiny", {"appraisal.rule": f"{mine}:own"})
     mine.write_text("# changed\n")
     digest = hashlib.sha256(FILE.encode()).hexdigest()
-    assert manifest(scenario, seed=1, replicates=1)["rule_files"] == {str(mine): digest}
+    assert manifest(scenario, "run", seed=1, replicates=1)["rule_files"] == {str(mine): digest}
 
 
 def test_more_distinct_rules_than_places(mine: Path) -> None:

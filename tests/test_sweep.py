@@ -175,12 +175,16 @@ def test_a_script_that_forgets_its_guard_is_told_at_once(tmp_path: Path) -> None
 def test_a_cut_shard_is_put_aside_and_done_again(tmp_path: Path, reference: Path) -> None:
     shutil.copytree(reference, tmp_path / "out")
     write_design(tmp_path, LONG)
-    first, second, *_ = shards(tmp_path / "out")
+    first, second, third, fourth, *_ = shards(tmp_path / "out")
+    months = tmp_path / "out" / "trajectories"
+    (months / third.name).write_bytes(b"PAR1")
+    (months / fourth.name).unlink()
     first.write_bytes(first.read_bytes()[: first.stat().st_size // 2])
     second.write_bytes(b"")
     assert Store(tmp_path / "out").counts()[0] == Store(tmp_path / "out").total - 1000
     _again(tmp_path)
-    assert sorted(file.name for file in (tmp_path / "out" / "damaged").iterdir()) == [first.name, second.name]
+    aside = {f"runs-{first.name}", f"runs-{second.name}", f"trajectories-{third.name}"}
+    assert {file.name for file in (tmp_path / "out" / "damaged").iterdir()} == aside
     assert_same(tmp_path / "out", reference)
 
 
@@ -192,7 +196,7 @@ def test_a_shard_with_other_bytes_is_told_when_read(tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[numbers.data_page_offset + numbers.total_compressed_size // 2] ^= 0xFF
     file.write_bytes(bytes(content))
-    with pytest.raises(OSError, match=r"(?i)checksum|corrupt"):
+    with pytest.raises(ScenarioError, match=r"a shard cannot be read .*CRC"):
         Store(tmp_path / "out").frame()
 
 
@@ -408,6 +412,11 @@ def test_a_failed_run_is_a_row_with_its_error(tmp_path: Path, monkeypatch: pytes
     pd.testing.assert_frame_equal(frame.loc[~failed, numbers], well.loc[~failed, numbers], check_exact=True)
     status = Store(tmp_path / "out").status()
     assert (status.done, status.failed) == (len(frame), failed.sum())
+    (first, *_) = shards(tmp_path / "out")
+    cut = tmp_path / "out" / "runs" / "cut.parquet"
+    cut.write_bytes(first.read_bytes()[:100])
+    assert Store(tmp_path / "out").status().failed == status.failed  # what cannot be read is passed over
+    cut.unlink()
     assert status.errors["MemoryError"] == memory.sum()
     pairs = Store(tmp_path / "out").effects("adoption")["pairs"]
     assert pairs.max() < 4
@@ -502,6 +511,61 @@ def test_another_version_of_the_model_is_refused(tmp_path: Path, monkeypatch: py
         serially(design(tmp_path, 2), tmp_path / "out")
 
 
+def test_a_changed_rule_file_is_another_design(tmp_path: Path) -> None:
+    """Also one that only a row or an arm names."""
+    rule = tmp_path / "mine.py"
+    rule.write_text("def mine(prospect):\n    return prospect.value > prospect.cost\n")
+    text = TEXT.replace('"npv", "real_option"', f'"npv", "{rule}:mine"')
+    plan = design(tmp_path, 2, text)
+    assert list(plan.rule_files) == [str(rule)]
+    serially(plan, tmp_path / "out")
+    rule.write_text("def mine(prospect):\n    return False\n")
+    with pytest.raises(ScenarioError, match="rule_files"):
+        serially(design(tmp_path, 4, text), tmp_path / "out")
+    stale = serially(design(tmp_path, 4, text), tmp_path / "afresh")
+    assert stale.failed == 0
+
+
+def test_a_worker_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a cluster with an older checkout, or when the source changes while the sweep runs."""
+    own = dict(experiments.shards.versions())
+    monkeypatch.setattr(experiments.shards, "versions", lambda: {**own, "model": "0.0.0+other"})
+    with pytest.raises(SweepError, match=r"a worker has model 0\.0\.0\+other"):
+        serially(design(tmp_path, 2), tmp_path / "out")
+    assert not shards(tmp_path / "out")
+
+
+def test_a_start_that_was_cut_short_is_no_foreign_folder(tmp_path: Path) -> None:
+    serially(design(tmp_path, 2), tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").unlink()
+    shutil.rmtree(tmp_path / "out" / "runs")
+    shutil.rmtree(tmp_path / "out" / "trajectories")
+    assert serially(design(tmp_path, 2), tmp_path / "out").done == 48
+
+
+def test_a_folder_that_is_gone_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate = experiments.shards.simulate_arms
+
+    def removing(arms: Any, seed: int) -> Any:
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        return simulate(arms, seed)
+
+    monkeypatch.setattr(experiments.shards, "simulate_arms", removing)
+    with pytest.raises(SweepError, match="gone"):
+        serially(design(tmp_path, 2), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_commands_leave_a_sweep_alone(tmp_path: Path) -> None:
+    serially(design(tmp_path, 2), tmp_path / "out")
+    compare = ["compare", "tiny", "--interventions", "grant", "--budget", "1"]
+    for command in (["study", "tiny"], ["run", "tiny"], compare, ["hypotheses"]):
+        ended = call(*command, "--out", "out", cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "holds a sweep" in ended.stderr
+    assert len(runs(tmp_path / "out")) == 48
+
+
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "holiday.jpg").write_text("")
@@ -536,6 +600,10 @@ def test_a_request_to_stop_before_the_first_shard(tmp_path: Path) -> None:
         (('kind = "factorial"', 'kind = "table"\ntable = "rows.csv"'), [], "a table brings its own rows"),
         (('region = "tiny"', 'region = "tine"'), [], "did you mean tiny?"),
         (("seed = 5", "sed = 5"), [], "unknown key sed; did you mean seed?"),
+        (('indicators = ["exchanges", "adoption"]', 'indicators = "adoption"'), [], "expected a list of names"),
+        (("seed = 5", "seed = 5\nrows = 3"), [], "rows: not a key of kind factorial"),
+        (("seed = 5", 'seed = 5\nname = "../x"'), [], "name: letters, digits"),
+        (("[0.5, 1.0, 2.0]", "{{ low = 1, high = 2, steps = 1000 }}"), ["--max-runs", "1000"], "80000 runs, more than"),
         (("every = 12", "every = 25"), [], "every: 25 is not a whole number from 1 to 24"),
         (('"exchanges", "adoption"', '"exchange"'), [], "did you mean exchanges?"),
         (("facilitator.fte = [2, 8]", "facilitator.shares.policy = [0.2, 0.9]"), [], "row 1: "),
