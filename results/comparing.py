@@ -32,8 +32,8 @@ NOTES = {
 BREAKING_EVEN = (
     "Breaking even: the year after which cumulated private saving and carbon at its public value ({} SEK/t) stay above "
     "public outlay, investment and transaction cost; undiscounted. Today's taxes that parties avoid count as saving. "
-    "All resources used: staff, administration, investment and transactions, whoever pays; what parties keep of guarantees "
-    "and premiums is none."
+    "All resources used: staff, administration, investment and transactions, whoever pays; what parties keep of "
+    "guarantees and premiums is none."
 )
 LABELS = {
     "adoption": "participants in an exchange",
