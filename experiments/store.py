@@ -113,7 +113,8 @@ class Store:
         if not files:
             return
         place = {name: number for number, name in enumerate(self.arms)}
-        wanted = None if columns is None else list(dict.fromkeys([*ORDER, *columns]))
+        keys = ORDER if kind == RUNS else (*ORDER, "month")
+        wanted = None if columns is None else list(dict.fromkeys([*keys, *columns]))
         with self._reading():
             data = ds.dataset(files, format=_checked_parquet())
         for first in range(0, self.content["rows"], step):

@@ -54,7 +54,7 @@ text = "more exchanges start in the last two years"
 indicator = "started"
 direction = "above"
 smallest = 0.0
-terms = [{ cell = "four", weight = 1, since = 36 }, { cell = "none", weight = -1, since = 36 }]
+terms = [{ cell = "four", weight = 1, since = 36 }, { cell = "none", weight = -1, since = 36, month = 48 }]
 [[hypothesis.claim]]
 text = "and the public pays next to nothing"
 indicator = "public_outlay"
@@ -187,7 +187,7 @@ def test_contrasts_are_sums_of_runs(tmp_path: Path) -> None:
     with_, without = (asked.scenario.with_values({"facilitator.fte": fte}) for fte in (4.0, 0.0))
     for replicate, seed in enumerate(replicate_seeds(3, 20)[:3]):
         ends = [simulate(one, seed)["started"] for one in (with_, without)]
-        assert samples[0][replicate] == (ends[0][-1] - ends[0][35]) - (ends[1][-1] - ends[1][35])
+        assert samples[0][replicate] == (ends[0][-1] - ends[0][35]) - (ends[1][47] - ends[1][35])
     (hypothesis, findings), *_ = result.findings
     assert asked.error_each == 0.05
     assert findings[1].verdict == "rejected"  # four persons and their co-finance cost more than half a million
@@ -254,7 +254,7 @@ def test_the_shipped_set() -> None:
         ('region = "tiny"', 'region = "tiney"', "did you mean tiny?"),
         ("seed = 3", "sead = 3", "sead"),
         ("weight = 1, since", "weight = nan, since", "weight"),
-        ("weight = 1, since = 36", "weight = 1, month = 24, since = 36", "not before month 24"),
+        ("weight = -1, since = 36, month = 48", "weight = -1, since = 36, month = 24", "not before month 24"),
         ("facilitator.fte = 0.0 }\nfour = { facilitator.fte = 4.0 }", "}\nfour = { }", "none of them changes"),
     ],
 )
