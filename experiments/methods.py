@@ -19,7 +19,7 @@ import pandas as pd
 
 from abm.scenario import ScenarioError
 from experiments.indices import LEAST_BLOCKS
-from experiments.questions import Question, names_of, too_few
+from experiments.questions import Outcome, Question, names_of, too_few
 from experiments.sensitivity import Sample, SobolResult, result_of, sample
 
 RESAMPLES = 500
@@ -89,6 +89,11 @@ def _mean(with_: np.ndarray | None, without: np.ndarray) -> np.ndarray:
 # -- screening
 
 
+def least_runs(inputs: int, outcome: Outcome) -> int:
+    """Runs that a screening of so many inputs needs."""
+    return TRAJECTORIES[0] * FEWEST * (inputs + 1) * (2 if outcome.effect else 1)
+
+
 def morris(question: Question, runs: int) -> Analysis:
     """Elementary effects (Morris 1991) over the range of each input; rows of one trajectory share their luck.
 
@@ -104,7 +109,7 @@ def morris(question: Question, runs: int) -> Analysis:
     replicates = int(np.clip(runs // (TRAJECTORIES[1] * step), FEWEST, MOST))
     trajectories = runs // (step * replicates)
     if trajectories < TRAJECTORIES[0]:
-        raise too_few(runs, TRAJECTORIES[0] * step * FEWEST, f"morris over {count} inputs")
+        raise too_few(runs, least_runs(count, question.outcome), f"morris over {count} inputs")
     generator = np.random.default_rng([question.seed, count])
     u = sampling.sample(question.unit_problem, trajectories, num_levels=LEVELS, seed=generator)
     luck = np.repeat(np.arange(trajectories), count + 1)

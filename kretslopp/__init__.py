@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from abm.model import SymbiosisModel
     from abm.scenario import Scenario, ScenarioError, load_scenario
     from abm.simulate import Trajectory, simulate, simulate_arms
+    from experiments import sensitivity as sensitivity
     from experiments.comparison import Comparison, compare
     from experiments.designfile import load_design
     from experiments.designs import Design
@@ -69,12 +70,15 @@ __all__ = [
     "parse_options",
     "put_to_test",
     "run_sweep",
+    "sensitivity",
     "simulate",
     "simulate_arms",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "sensitivity":
+        return import_module("experiments.sensitivity")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'kretslopp' has no attribute {name!r}")

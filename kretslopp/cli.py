@@ -56,11 +56,11 @@ def study(
     scenario = read_scenario(region, settings, months)
     pairs = read_pairs(replicates, ci_width, ci_of, scenario)
     folder = output_folder(out, scenario.name, "study")
-    from kretslopp.progress import Reporter
+    from kretslopp.progress import Stages
     from results.study import make_study
 
-    with Reporter("runs on each seed", count_or_none(pairs)) as reporter:
-        text = make_study(scenario, folder, replicates=pairs, seed=seed, workers=workers, progress=reporter.update)
+    with Stages() as stages:
+        text = make_study(scenario, folder, replicates=pairs, seed=seed, workers=workers, stage=stages.stage)
     typer.echo(text)
     typer.echo(f"\nReport: {folder / 'report.html'}")
 
@@ -152,7 +152,14 @@ def list_what(
     typer.echo(json.dumps(rows, ensure_ascii=False) if as_json else as_text(rows))
 
 
-for command in (inference.compare, sweeping.sweep, sweeping.status, sweeping.merge, inference.hypotheses):
+for command in (
+    inference.compare,
+    inference.sensitivity,
+    sweeping.sweep,
+    sweeping.status,
+    sweeping.merge,
+    inference.hypotheses,
+):
     app.command()(command)
 
 

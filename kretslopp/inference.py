@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.limits import MOST_RUNS
 from kretslopp.options import (
     Json,
     Months,
@@ -26,7 +27,11 @@ from kretslopp.options import (
     say_if_wide,
 )
 
-COMPARISON, HYPOTHESES = "comparison", "hypotheses"  # what the manifest of a folder says it is
+COMPARISON, HYPOTHESES, SENSITIVITY = (
+    "comparison",
+    "hypotheses",
+    "sensitivity",
+)  # what the manifest of a folder says it is
 
 
 def compare(
@@ -79,6 +84,50 @@ def compare(
     typer.echo(json.dumps(comparison_dict(found), ensure_ascii=False) if as_json else comparison_text(found))
     if not as_json:
         typer.echo(f"\nPage: {folder / 'comparison.md'}, figure: {folder / 'comparison.png'}")
+
+
+def sensitivity(
+    region: Region,
+    method: Annotated[
+        str, typer.Option(help="morris, sobol, pawn, delta, rbd_fast, prim; functions (of the centre), map (of two).")
+    ] = "morris",
+    outcome: Annotated[
+        str, typer.Option(metavar="INDICATOR", help="At the end: adoption without the centre, effect.adoption, ...")
+    ] = "effect.adoption",
+    parameters: Annotated[
+        str | None, typer.Option(metavar="N|NAMES", help="Which inputs, or how many: the strongest by a screening.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, max=MOST_RUNS, help="Simulations, at most.")] = 10_000,
+    second_order: Annotated[bool, typer.Option("--second-order", help="Pairs of inputs too (sobol).")] = False,
+    ci_width: Annotated[
+        float | None, typer.Option(help="Stop when intervals of total indices are this wide (sobol).")
+    ] = None,
+    months: Months = None,
+    seed: Seed = 1,
+    settings: Set = None,
+    out: Out = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a processor).")] = None,
+    as_json: Json = False,
+) -> None:
+    """What an outcome, or the effect of the centre, is sensitive to; corrected for chance."""
+    from experiments.files import manifest, write_json
+    from experiments.pool import SturdyPool
+    from experiments.runner import default_workers
+    from kretslopp.progress import Stages
+    from results.sensitivities import Asked, check_asked, run_asked
+
+    scenario = read_scenario(region, settings, months)
+    asked = Asked(method, outcome, parameters, runs, seed, second_order, ci_width)
+    check_asked(scenario, asked)
+    folder = output_folder(out, f"{scenario.name}-{method}", SENSITIVITY)
+    width = workers or default_workers()
+    with SturdyPool(width) as pool, Stages() as stages:
+        found = run_asked(scenario, asked, folder, executor=pool, workers=width, stage=stages.stage)
+    content = manifest(scenario, SENSITIVITY, seed=seed, replicates=found.replicates, **vars(asked))
+    write_json(folder / "manifest.json", content)
+    typer.echo(json.dumps(found.facts, ensure_ascii=False) if as_json else found.text)
+    if not as_json:
+        typer.echo(f"\nPage: {folder / 'sensitivity.md'}")
 
 
 def hypotheses(

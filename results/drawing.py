@@ -21,8 +21,10 @@ from matplotlib.ticker import MaxNLocator
 from abm.parameters import BY_NAME, Value, read_path
 from abm.scenario import Scenario, resource_centre
 from abm.staffing import staff_path
+from experiments.attribution import Attribution, ReachRanks
 from experiments.effect import WITH, WITHOUT, Arms, Difference, PairedEffect
 from experiments.files import whole, write_text
+from experiments.methods import Analysis
 from results.tables import number, years
 
 # After Okabe and Ito, for colour-blind readers; grey and orange darkened until small text is legible on white
@@ -72,6 +74,9 @@ class Study:
     functions: Mapping[str, PairedEffect]  # by function
     reach: Mapping[str, tuple[PairedEffect, PairedEffect]]  # the same at low and high reach of one person
     doses: Mapping[float, PairedEffect]  # by FTE
+    attribution: tuple[Attribution, ...] = ()  # to the functions, of both games
+    ranks: ReachRanks | None = None
+    screening: Analysis | None = None
 
     @property
     def fte(self) -> float:
@@ -118,15 +123,16 @@ class Drawing:
     marks: str  # what bands and bars are: printed inside the figure too, for those who copy it
     draw: Callable[[Study], Figure]
     needs: Callable[[Study], bool] = lambda study: True
+    basis: Callable[[Study], str] = lambda study: study.basis
 
     def full_caption(self, study: Study) -> str:
         """Caption with what the marks are, horizon, number of runs and seed."""
-        return f"{self.caption} {self.marks}. {years(study.scenario.months).capitalize()}, {study.basis}."
+        return f"{self.caption} {self.marks}. {years(study.scenario.months).capitalize()}, {self.basis(study)}."
 
     def figure(self, study: Study) -> Figure:
         """The figure, with a line at its foot that says what it rests on."""
         figure = self.draw(study)
-        foot = f"{study.scenario.region.title}: {study.basis}. {self.marks}."
+        foot = f"{study.scenario.region.title}: {self.basis(study)}. {self.marks}."
         figure.supxlabel(foot, x=0.995, ha="right", fontsize=7.5, color=GREY)
         return figure
 

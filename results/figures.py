@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.effect import WITH, WITHOUT
+from experiments.methods import Analysis
 from results.drawing import (
     BLUE,
     COLOUR,
@@ -35,6 +36,7 @@ from results.drawing import (
     write_figure,
     year_axis,
 )
+from results.influence import attribution_figure, indices_figure
 from results.maps import region_map
 from results.tables import years
 
@@ -205,6 +207,12 @@ def dose(study: Study) -> Figure:
     return figure
 
 
+def screened(study: Study) -> Analysis:
+    """The screening of a study that has one."""
+    assert study.screening is not None
+    return study.screening
+
+
 INTERVAL = "Bars: 95 % interval of the mean"
 FIGURES: tuple[Drawing, ...] = (
     Drawing(
@@ -246,6 +254,26 @@ FIGURES: tuple[Drawing, ...] = (
         "Bars: 95 % interval; grey: mean at low to high reach of one person",
         functions,
         lambda study: bool(study.functions),
+    ),
+    Drawing(
+        "shares",
+        "What each function adds",
+        "Shapley values: the average of what a function adds to living exchanges over all groups of other functions, "
+        "with its own staff, and with the whole staff shared by those that work. They sum to the whole effect.",
+        "Bars: 95 % interval; grey: 10 to 90 % over the ranges of what one person reaches",
+        lambda study: attribution_figure(study.attribution, "exchanges", study.ranks),
+        lambda study: bool(study.attribution),
+        lambda study: f"{study.attribution[0].pairs} replicates, seed {study.attribution[0].seed}",
+    ),
+    Drawing(
+        "screening",
+        "What the effect is sensitive to",
+        "Mean size of the change of the effect on participants in an exchange from one end of a parameter's declared "
+        "range to the other (Morris' mu*).",
+        "Bars: 95 % interval; marks: what chance alone would seem to be",
+        lambda study: indices_figure(screened(study)),
+        lambda study: study.screening is not None,
+        lambda study: screened(study).basis,
     ),
     Drawing(
         "dose",

@@ -32,10 +32,7 @@ GAME_WORDS = {
     "additive": "each function with its own staff",
     "fixed": "the whole staff shared by those that work",
 }
-REACH_WORDS = (
-    "All rest on what one person reaches in each function, which is judgement and decides the ranking: over the ranges "
-    "of reach"
-)
+REACH_WORDS = "All rest on what one person reaches in each function, which is judgement and decides the ranking"
 
 
 # -- words
@@ -84,7 +81,7 @@ def _three(value: float) -> str:
 # -- tables
 
 
-def shown_rows(analysis: Analysis) -> list[dict[str, str]]:
+def shown_rows(analysis: Analysis, most: int = SHOWN) -> list[dict[str, str]]:
     """The strongest inputs with their measures and intervals."""
     if analysis.method == "prim":
         return [
@@ -95,7 +92,7 @@ def shown_rows(analysis: Analysis) -> list[dict[str, str]]:
     table = analysis.table.sort_values(analysis.measure, ascending=False)
     measures = [name for name in table.columns if f"{name}_low" in table.columns]
     rows = []
-    for row in table.head(SHOWN).to_dict(orient="records"):
+    for row in table.head(most).to_dict(orient="records"):
         cells = {"input": str(row["name"]), **{name: _cell(row, name) for name in measures}}
         if "floor" in row:
             cells |= {"floor": _three(row["floor"]), "above it": "yes" if row["above_floor"] else ""}
@@ -103,12 +100,12 @@ def shown_rows(analysis: Analysis) -> list[dict[str, str]]:
     return rows
 
 
-def analysis_text(analysis: Analysis) -> str:
+def analysis_text(analysis: Analysis, most: int = SHOWN) -> str:
     """For the terminal."""
-    left_out = len(analysis.table) - SHOWN
-    parts = [as_text(shown_rows(analysis))]
+    left_out = len(analysis.table) - most
+    parts = [as_text(shown_rows(analysis, most))]
     if left_out > 0 and analysis.method != "prim":
-        parts.append(f"and {left_out} more, in indices.csv")
+        parts.append(f"and {left_out} more")
     parts += [textwrap.fill(words(analysis), 118), textwrap.fill(analysis.basis + ".", 118)]
     return "\n\n".join(parts)
 
@@ -155,7 +152,7 @@ def attribution_rows(found: Sequence[Attribution], indicator: str, reach: ReachR
     return [{column: row.get(column, "") for column in columns} for row in rows]
 
 
-def attribution_words(found: Sequence[Attribution], indicator: str, reach: ReachRanks) -> str:
+def attribution_words(found: Sequence[Attribution], indicator: str, reach: ReachRanks | None) -> str:
     """One paragraph, from the numbers."""
     by_game = {one.game: one for one in found if one.indicator == indicator}
     additive, fixed = by_game["additive"], by_game["fixed"]
@@ -174,10 +171,13 @@ def attribution_words(found: Sequence[Attribution], indicator: str, reach: Reach
     if helps:
         pairs = "; ".join(" and ".join(function_label(name).lower() for name in pair) for pair in helps)
         text += f"Pairs that add clearly more together than apart: {pairs}. "
-    share = reach.first[first]
+    basis = f"{additive.pairs} replicates, seed {additive.seed}, 95 % intervals."
+    if reach is None:
+        return f"{text}{REACH_WORDS}. {basis}"
+    share, points = reach.first[first], len(reach.values)
     return text + (
-        f"{REACH_WORDS}, {function_label(first).lower()} is first at {100 * share:.0f} % of {len(reach.values)} points "
-        f"({reach.replicates} replicates each). {additive.pairs} replicates, seed {additive.seed}, 95 % intervals."
+        f"{REACH_WORDS}: over the ranges of reach, {function_label(first).lower()} is first at {100 * share:.0f} % of "
+        f"{points} points ({reach.replicates} replicates each). {basis}"
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from abm.catalogue import catalogue
 from abm.parameters import BY_NAME, JUDGEMENT, NEVER, PARAMETERS, Value
 from abm.ruleset import entries, rule_meaning
 from abm.scenario import Scenario, load_scenario
@@ -20,6 +21,7 @@ from experiments.effect import Difference, PairedEffect, Ratio
 from experiments.files import commit
 from results.drawing import Study, function_label, staff
 from results.figures import FIGURES
+from results.influence import attribution_rows, attribution_words, shown_rows, words
 from results.tables import HEADLINES, effect_cells, headline_rows, in_both_arms, number, years
 
 RANKING = (
@@ -30,7 +32,13 @@ SHOWN_ALWAYS = (
     "facilitator.fte", "facilitator.cost", "facilitator.start", "facilitator.stop", "population.firms",
     "appraisal.rule", "run.spin_up",
 )  # fmt: skip
-GROUPS = {"size": "By size of the participant", "municipality": "By municipality"}
+GROUPS = {
+    "size": "By size of the participant",
+    "sector": "By sector",
+    "maturity": "By maturity of the municipality",
+    "municipality": "By municipality",
+}
+FEW = 12  # inputs of the screening in a table
 ONE_PAIR = "no interval"
 REFERENCES = re.compile(r'\b(id="|href="#|url\(#)')
 TOGETHER = re.compile(
@@ -108,12 +116,14 @@ def group_rows(study: Study, kind: str) -> list[dict[str, Any]]:
     prefix = f"adoption.{kind}."
     groups = {name.removeprefix(prefix): study.centre[name] for name in study.arms.columns if name.startswith(prefix)}
     longest = max(max(one.without, one.with_) for one in groups.values()) or 1.0
-    order = sorted(groups, key=lambda name: -groups[name].mean) if kind == "municipality" else list(groups)
+    order = sorted(groups, key=lambda name: -groups[name].mean) if kind in ("municipality", "sector") else list(groups)
+    order = [name for name in order if max(groups[name].without, groups[name].with_) > 0.0 or kind == "municipality"]
+    sectors = {sector.id: sector.name for sector in catalogue().sectors}
     rows = []
     for name in order:
         without, with_, _ = effect_cells(groups[name])
         rows.append({
-            "name": _size_label(name) if kind == "size" else name,
+            "name": _size_label(name) if kind == "size" else sectors.get(name, name),
             "without": without,
             "with": with_,
             "change": change(groups[name]),
@@ -320,6 +330,10 @@ def _content(study: Study) -> dict[str, Any]:
         "unclear": [label for name, label in HEADLINES if not is_clear(centre[name])],
         "function_rows": function_rows(study),
         "dose_rows": dose_rows(study),
+        "share_rows": attribution_rows(study.attribution, "exchanges", study.ranks) if study.attribution else [],
+        "share_words": attribution_words(study.attribution, "exchanges", study.ranks) if study.attribution else "",
+        "screening_rows": shown_rows(study.screening, FEW) if study.screening else [],
+        "screening_words": f"{words(study.screening)} {study.screening.basis}." if study.screening else "",
         "groups": {title: group_rows(study, kind) for kind, title in GROUPS.items()},
         "assumptions": assumption_rows(study.scenario),
         "rules": rule_rows(study.scenario),

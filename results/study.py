@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -11,12 +15,17 @@ import pandas as pd
 
 from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
+from experiments.attribution import attribute, reach_ranks
+from experiments.budget import Stage, unseen
 from experiments.effect import WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
 from experiments.files import manifest, write_csv, write_json, write_parquet, write_text
+from experiments.methods import Analysis, least_runs, morris
 from experiments.precision import UntilNarrow
-from experiments.runner import Progress, replicate_seeds
+from experiments.questions import Question, all_inputs, read_outcome
+from experiments.runner import default_workers, replicate_seeds
 from results.drawing import Study, staff
 from results.figures import write_figures
+from results.influence import analysis_text, attribution_frame, attribution_rows, attribution_words
 from results.listings import as_text
 from results.report import RANKING, dose_rows, function_rows, report_html
 from results.tables import effect_table, effects_frame, in_both_arms
@@ -24,6 +33,9 @@ from results.tables import effect_table, effects_frame, in_both_arms
 DOSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # FTE
 ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")  # of the assumed reach of one person
 MONTHLY = (WITHOUT, WITH)  # arms whose months are kept
+MOST_SHARES, FEW_RANKS = 100, 20  # replicates for what each function adds, and over the ranges of reach, at most
+SCREENED = 45  # runs of the screening per replicate of the study
+FEW_SHOWN = 10  # inputs of the screening on the terminal
 
 
 def _alone(function: str, reach: str = "") -> str:
@@ -56,11 +68,13 @@ def run_study(
     replicates: int | UntilNarrow = 100,
     seed: int = 1,
     workers: int | None = None,
-    progress: Progress | None = None,
+    stage: Stage = unseen,
 ) -> Study:
-    """Run all arms on the same replicates and estimate the effect of each against the arm without the centre."""
+    """Run all arms on the same replicates and estimate the effect of each against the arm without the centre; then what
+    each function adds, and what the effect is sensitive to. `stage` is told what is being done."""
+    told = stage("runs on each seed")
     arms = run_arms(
-        study_arms(scenario), replicates=replicates, seed=seed, monthly=MONTHLY, workers=workers, progress=progress
+        study_arms(scenario), replicates=replicates, seed=seed, monthly=MONTHLY, workers=workers, progress=told
     )
     treated = [name for name in arms.arm_names if name != WITHOUT]
     effects = {name: effect_of(arms, scenario, name) for name in treated}
@@ -70,7 +84,33 @@ def run_study(
         for name in alone
         if _alone(name, "low") in effects
     }
-    return Study(scenario, arms, effects[WITH], alone, reach, {fte: effects[_dose(fte)] for fte in DOSES})
+    doses = {fte: effects[_dose(fte)] for fte in DOSES}
+    study = Study(scenario, arms, effects[WITH], alone, reach, doses)
+    return study if not alone else _explained(study, seed, workers, stage)
+
+
+def _explained(study: Study, seed: int, workers: int | None, stage: Stage) -> Study:
+    """With what each function adds, how that hangs on reach, and what the effect is sensitive to."""
+    scenario, pairs = study.scenario, study.arms.pairs
+    told = stage("what each function adds, replicates")
+    few = min(pairs, MOST_SHARES)
+    shares = attribute(scenario, replicates=few, seed=seed, workers=workers, progress=told) if pairs > 1 else []
+    ranks = None
+    if shares and not scenario.facilitators:  # their reach would move too
+        told = stage("over the ranges of reach, replicates")
+        ranks = reach_ranks(scenario, replicates=min(pairs, FEW_RANKS), seed=seed, workers=workers, progress=told)
+    screening = _screened(scenario, SCREENED * min(pairs, MOST_SHARES), seed, workers, stage)
+    return replace(study, attribution=tuple(shares), ranks=ranks, screening=screening)
+
+
+def _screened(scenario: Scenario, runs: int, seed: int, workers: int | None, stage: Stage) -> Analysis | None:
+    """Morris screening of the effect on adoption, or None where the study's runs are too few for it."""
+    outcome, inputs = read_outcome("effect.adoption", scenario), tuple(all_inputs(scenario))
+    if runs < least_runs(len(inputs), outcome):
+        return None
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(workers or default_workers()) as threads:
+        question = Question(scenario, inputs, outcome, seed, Path(folder), workers or default_workers(), threads, stage)
+        return morris(question, runs)
 
 
 def runs_frame(arms: Arms) -> pd.DataFrame:
@@ -97,7 +137,7 @@ def trajectories_frame(arms: Arms) -> pd.DataFrame:
 def write_study(study: Study, folder: Path) -> None:
     """Write tables, figures and report, and last the manifest: where it is, the rest belongs together."""
     arms, file = study.arms, folder / "manifest.json"
-    for stale in (file, folder / "report.html"):
+    for stale in (file, folder / "report.html", folder / "functions.csv", folder / "screening.csv"):
         stale.unlink(missing_ok=True)
     write_parquet(folder / "runs.parquet", runs_frame(arms))
     write_parquet(folder / "trajectories.parquet", trajectories_frame(arms))
@@ -112,6 +152,11 @@ def write_study(study: Study, folder: Path) -> None:
         **{_dose(fte): effect for fte, effect in study.doses.items()},
     }
     write_csv(folder / "effects.csv", effects_frame(effects))
+    if study.attribution:
+        write_csv(folder / "functions.csv", attribution_frame(study.attribution))
+    if study.screening is not None:
+        facts = {"rows": study.screening.rows, "replicates": study.screening.replicates, "seed": arms.seed}
+        write_csv(folder / "screening.csv", study.screening.table.assign(**facts))
     drawings = write_figures(study, folder / "figures")
     write_text(folder / "report.html", report_html(study, drawings))
     more = {"arms": list(arms.arm_names), "doses": list(study.doses)}
@@ -130,6 +175,13 @@ def study_text(study: Study) -> str:
             parts.append(f"{title} (against no centre; 95 % intervals; {study.basis})\n\n{as_text(rows)}")
             if title == "Each function alone":
                 parts[-1] += f"\n\n{RANKING}"
+    if study.attribution:
+        rows = attribution_rows(study.attribution, "exchanges", study.ranks)
+        words = textwrap.fill(attribution_words(study.attribution, "exchanges", study.ranks), 118)
+        parts.append(f"What each function adds to living exchanges (Shapley values)\n\n{as_text(rows)}\n\n{words}")
+    if study.screening is not None:
+        title = "What the effect on participants is sensitive to (Morris; the strongest)"
+        parts.append(f"{title}\n\n{analysis_text(study.screening, FEW_SHOWN)}")
     return "\n\n".join(parts)
 
 
@@ -140,9 +192,15 @@ def make_study(
     replicates: int | UntilNarrow = 100,
     seed: int = 1,
     workers: int | None = None,
-    progress: Progress | None = None,
+    stage: Stage = unseen,
 ) -> str:
     """Run the study of a scenario and write it into `folder`; returns the text for the terminal."""
-    study = run_study(scenario, replicates=replicates, seed=seed, workers=workers, progress=progress)
+    study = run_study(scenario, replicates=replicates, seed=seed, workers=workers, stage=stage)
     write_study(study, folder)
-    return study_text(study)
+    text = study_text(study)
+    if not isinstance(replicates, int) and (found := study.centre.indicators.get(replicates.indicator)):
+        width = found.ci_high - found.ci_low
+        if width > replicates.width:
+            wide = f"an interval {width:.3g} wide, not {replicates.width:g}"
+            text += f"\n\nStopped at {study.arms.pairs} pairs with {wide}."
+    return text
