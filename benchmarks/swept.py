@@ -174,6 +174,7 @@ def _now() -> np.ndarray:
 def jobs(swept: Design, folder: Path) -> list[Job]:
     """The shards of a design."""
     place = Folder(folder, swept, (1, 1))
+    folder.mkdir(parents=True, exist_ok=True)
     return [sweep._job(place, number, place.plan.shard(number)) for number in place.shards]
 
 

@@ -167,6 +167,8 @@ def best_replicates(ratio: float) -> int:
     A squared difference varies by kappa V^2, by 4 tau V s2/R, and by noise squared, (2 + 1/(R - 1)) (s2/R)^2 with the
     correction's own; rows cost R.
     """
+    if math.isinf(ratio):
+        return MOST
     sizes = np.arange(FEWEST, MOST + 1)
     noise = max(ratio, 0.0) / sizes
     spread = KAPPA + 4.0 * TAU * noise + (2.0 + 1.0 / (sizes - 1)) * noise**2
@@ -187,7 +189,8 @@ def sobol(question: Question, runs: int, width: float | None = None, second_orde
     if runs < spent + least:
         raise too_few(runs, spent + least, f"sobol over {groups} inputs")
     ratio = _chance_ratio(_sobol_result(question, pilot, PILOT_REPLICATES, "pilot"))
-    replicates = best_replicates(ratio)
+    most = (runs - spent) // (LEAST_BLOCKS * PILOT[1] * matrices * question.arms)  # so that four blocks are paid for
+    replicates = min(best_replicates(ratio), most)
     size, most = _block_size(runs - spent, matrices * replicates * question.arms)
     steps = [most] if width is None else [*range(min(2 * STEP, most), most, STEP), most]
     looks: list[SobolResult] = []

@@ -123,7 +123,7 @@ def sensitivity(
     width = workers or default_workers()
     with SturdyPool(width) as pool, Stages() as stages:
         found = run_asked(scenario, asked, folder, executor=pool, workers=width, stage=stages.stage)
-    content = manifest(scenario, SENSITIVITY, seed=seed, replicates=found.replicates, **vars(asked))
+    content = manifest(scenario, SENSITIVITY, replicates=found.replicates, **vars(asked))
     write_json(folder / "manifest.json", content)
     typer.echo(json.dumps(found.facts, ensure_ascii=False) if as_json else found.text)
     if not as_json:

@@ -50,10 +50,8 @@ def words(analysis: Analysis) -> str:
         apart = table["S1"].sum()
         said.append(f"The first-order indices sum to {apart:.2f}; the rest of the variance is of inputs together.")
         said.append(budget_words(analysis))
-    elif analysis.method != "prim":
-        above = analysis.table[analysis.table.get("above_floor", False)]
-        if len(above):
-            said.insert(0, f"{ranked[0]} matters most, then {', '.join(ranked[1:4])}.")
+    elif "above_floor" in analysis.table and analysis.table["above_floor"].any():
+        said.insert(0, f"{ranked[0]} matters most, then {', '.join(ranked[1:4])}.")
     return " ".join(said)
 
 

@@ -14,6 +14,7 @@ import pytest
 from scipy import stats
 
 import kretslopp as kr
+from abm.parameters import BY_NAME as PARAMETERS
 from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from experiments.attribution import (
@@ -167,9 +168,9 @@ def _one_by_one(x: np.ndarray, seed: int, treated: bool) -> float:
 def test_vectorised_and_one_by_one_are_the_same() -> None:
     one = kr.sensitivity.sobol(_one_by_one, A.problem, 32, 2, 7)
     many = kr.sensitivity.sobol(A.function, A.problem, 32, 2, 7, vectorized=True)
-    assert np.array_equal(one["ST"], many["ST"])
+    assert one["variance"] == many["variance"]
     other = kr.sensitivity.sobol(A.function, A.problem, 32, 2, 8, vectorized=True)
-    assert not np.array_equal(one["ST"], other["ST"])
+    assert one["variance"] != other["variance"]
 
 
 def test_no_two_pairs_share_a_seed() -> None:
@@ -247,53 +248,89 @@ def test_elementary_effects_by_hand() -> None:
 
 
 def test_screening_finds_what_matters(ask: Callable[..., Question]) -> None:
-    """Search matters for what is found, the cost of staff for nothing but the money."""
-    found = morris(ask("discovery.finds, facilitator.support_gain"), 600)
+    """What a person costs moves what the centre costs by the same in every trajectory; who supports nobody, nothing."""
+    names = "facilitator.cost, facilitator.support_gain"
+    found = morris(ask(names, "effect.public_cost"), 600)
     table = found.table.set_index("name")
-    assert found.ranked()[0] == "discovery.finds"
-    assert table.loc["discovery.finds", "above_floor"]
-    assert table.loc["facilitator.support_gain", "mu_star"] == 0.0  # nobody supports anybody: the same bits
-    assert table.loc["facilitator.support_gain", "floor"] == 0.0
-    assert not table.loc["facilitator.support_gain", "above_floor"]
-    assert table.loc["discovery.finds", "mu_star_low"] <= table.loc["discovery.finds", "mu_star"]
+    cost, inert = table.loc["facilitator.cost"], table.loc["facilitator.support_gain"]
+    assert found.ranked()[0] == "facilitator.cost"
+    years, low, high = 2.0, PARAMETERS["facilitator.cost"].low, PARAMETERS["facilitator.cost"].high
+    assert cost["mu_star"] == pytest.approx(4.0 * years * (high - low) / 1e6)
+    assert cost["above_floor"]
+    assert cost["sigma"] == pytest.approx(0.0, abs=1e-9)
+    assert inert["mu_star"] == inert["floor"] == 0.0  # the same bits
+    assert not inert["above_floor"]
     assert found.runs <= 600
-    again = morris(ask("discovery.finds, facilitator.support_gain"), 600)
-    assert again.table.equals(found.table)
+    assert morris(ask(names, "effect.public_cost"), 600).table.equals(found.table)
+
+
+def test_the_floor_of_a_screening_is_what_chance_seems_to_be(ask: Callable[..., Question]) -> None:
+    """Firms that close later move many small things at random: no change is called clear that noise alone could make."""
+    found = morris(ask("turnover.half_offers, municipalities.half_examples", "effect.exchanges"), 600)
+    assert (found.table["floor"] > 0.0).all()
+    assert (found.table["above_floor"] == (found.table["mu_star_low"] > found.table["floor"])).all()
+
+
+COSTS = "facilitator.fte, facilitator.cost, facilitator.support_gain"
+
+
+def _exact_costs() -> tuple[np.ndarray, np.ndarray]:
+    """First and total indices of staff times its cost, both uniform; nobody supports anybody, so the third is inert."""
+    (low, high), (cheap, dear) = ((PARAMETERS[name].low, PARAMETERS[name].high) for name in COSTS.split(", ")[:2])
+    staff, cost = (low + high) / 2, (cheap + dear) / 2
+    v_staff, v_cost = (high - low) ** 2 / 12, (dear - cheap) ** 2 / 12
+    parts = np.array([cost**2 * v_staff, staff**2 * v_cost, 0.0])
+    both = v_staff * v_cost
+    variance = parts.sum() + both
+    return parts / variance, (parts + np.array([both, both, 0.0])) / variance
 
 
 @pytest.mark.slow
 def test_sobol_of_the_model(ask: Callable[..., Question], tmp_path: Path) -> None:
-    """Resumes, takes the shares as one input, and knows an input that does nothing."""
-    names = "discovery.finds, facilitator.support_gain, facilitator.shares"
-    found = sobol(ask(names), 9000)
-    table = found.table.set_index("name")
+    """What the centre's staff costs has known indices; the analysis resumes, and is written."""
+    found = sobol(ask(COSTS, "effect.public_cost"), 6000)
+    table, (first, total) = found.table, _exact_costs()
     assert found.sobol is not None
-    assert list(table.index) == ["discovery.finds", "facilitator.support_gain", SHARES]
-    inert = table.loc["facilitator.support_gain"]
-    assert inert["ST_low"] <= 0.0 <= inert["ST_high"]
-    assert found.runs <= 9000
-    assert {"parametric", "chance", "pairing"} <= set(found.sobol.variance)
+    assert found.sobol.identified
+    for short, exact in (("S1", first), ("ST", total)):
+        low, high = table[f"{short}_low"].to_numpy(), table[f"{short}_high"].to_numpy()
+        half = (high - low) / 2  # three intervals and their halves: four standard errors or so
+        assert np.all((low - half <= exact + 1e-9) & (exact - 1e-9 <= high + half)), short
+    assert found.replicates == 2  # there is no chance in it
+    assert found.sobol.variance["chance"] == pytest.approx(0.0, abs=1e-9)
+    assert found.runs <= 6000
     shards = {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").rglob("*.parquet")}
-    assert sobol(ask(names), 9000).table.equals(found.table)
+    assert sobol(ask(COSTS, "effect.public_cost"), 6000).table.equals(table)
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").rglob("*.parquet")} == shards
-    text = analysis_text(found)
-    assert found.basis in " ".join(text.split())
-    facts = analysis_dict(found)
-    json.dumps(facts, allow_nan=False)
+    assert found.basis in " ".join(analysis_text(found).split())
+    json.dumps(analysis_dict(found), allow_nan=False)
     write_analysis(found, tmp_path / "page")
     assert (tmp_path / "page" / "indices.png").exists()
 
 
 @pytest.mark.slow
 def test_blocks_are_added_until_intervals_are_narrow(ask: Callable[..., Question]) -> None:
-    wide = sobol(ask("discovery.finds, turnover.exit"), 12_000, width=2.0)
-    assert wide.convergence is not None
-    assert "Stopped since" in " ".join(wide.words)
-    narrow = sobol(ask("discovery.finds, turnover.exit", part="narrow"), 12_000, width=0.01)
-    assert "with the runs spent" in " ".join(narrow.words)
+    question = ask("facilitator.fte, facilitator.cost", "effect.public_cost")
+    wide = sobol(question, 12_000, width=0.5)
+    assert "Stopped since intervals are at most 0.5 wide" in " ".join(wide.words)
+    narrow = sobol(ask("facilitator.fte, facilitator.cost", "effect.public_cost", "narrow"), 6_000, width=1e-6)
+    assert "Stopped with the runs spent" in " ".join(narrow.words)
     assert narrow.convergence is not None
     assert narrow.convergence["blocks"].nunique() > 1
-    assert wide.runs < narrow.runs
+    assert wide.rows < narrow.rows
+
+
+@pytest.mark.slow
+def test_shares_are_one_input_on_the_simplex(ask: Callable[..., Question]) -> None:
+    (shares,) = read_inputs(SHARES, load_scenario("tiny"))
+    columns = shares.at(np.random.default_rng(1).random((4000, 5)))
+    table = np.column_stack(list(columns.values()))
+    assert np.allclose(table.sum(axis=1), 1.0)
+    for share in table.T:  # each is Beta(1, 4)
+        assert stats.kstest(share, stats.beta(1, 4).cdf).pvalue > 1e-4
+    found = sobol(ask(f"{SHARES}, discovery.finds", "effect.exchanges"), 4000)
+    assert found.table["name"].tolist() == [SHARES, "discovery.finds"]
+    assert found.rows == found.sobol.base_samples * 4 if found.sobol else False
 
 
 def test_replicates_follow_chance() -> None:
@@ -309,10 +346,10 @@ def test_replicates_follow_chance() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["pawn", "delta", "rbd_fast"])
 def test_methods_on_a_sample(method: str, ask: Callable[..., Question], capsys: pytest.CaptureFixture[str]) -> None:
-    found = METHODS[method].run(ask("discovery.finds, facilitator.support_gain", "exchanges"), 1200)
-    assert found.ranked()[0] == "discovery.finds"
+    found = METHODS[method].run(ask("facilitator.cost, facilitator.support_gain", "effect.public_cost"), 1200)
+    assert found.ranked()[0] == "facilitator.cost"
     table = found.table.set_index("name")
-    assert table.loc["discovery.finds", "above_floor"]
+    assert table.loc["facilitator.cost", "above_floor"]
     assert not table.loc["facilitator.support_gain", "above_floor"]
     assert DUMMY in table.index
     assert capsys.readouterr().out == ""
