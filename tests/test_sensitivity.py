@@ -265,8 +265,8 @@ def test_screening_finds_what_matters(ask: Callable[..., Question]) -> None:
 
 
 def test_the_floor_of_a_screening_is_what_chance_seems_to_be(ask: Callable[..., Question]) -> None:
-    """Firms that close later move many small things at random: no change is called clear that noise alone could make."""
-    found = morris(ask("turnover.half_offers, municipalities.half_examples", "effect.exchanges"), 600)
+    """Two runs that part by chance differ at random: no change is called clear that noise alone could make."""
+    found = morris(ask("discovery.finds, turnover.exit", "effect.exchanges"), 600)
     assert (found.table["floor"] > 0.0).all()
     assert (found.table["above_floor"] == (found.table["mu_star_low"] > found.table["floor"])).all()
 
