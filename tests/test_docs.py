@@ -27,6 +27,7 @@ COMMANDS = sorted(
     }
 )
 ON_SWEEPS = ("sweep", "status", "merge")
+FEW_RUNS = {"sobol": "9400", "functions": "124", "map": "200"}  # a screening of all needs a fifth of the first
 DESIGN = ROOT / "docs" / "examples" / "centre.toml"
 
 
@@ -44,6 +45,9 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
         words = _small_sweep(words, tmp_path)
     elif words[0] == "hypotheses":
         words += ["--most", "50"]
+    elif words[0] == "sensitivity":
+        few = next((runs for name, runs in FEW_RUNS.items() if name in words), "2000")
+        words += ["--months", "130", "--runs", few]  # the last one counts
     elif words[0] != "list":
         words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", "4"])
     if "sweden" in words:  # all its municipalities, with few firms for speed
@@ -70,7 +74,7 @@ def _small_sweep(words: list[str], folder: Path) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/policies.md", "docs/sweeps.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/policies.md", "docs/sweeps.md", "docs/sensitivity.md"])
 def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)  # some write into runs/
