@@ -304,7 +304,7 @@ def report_html(study: Study, drawings: Mapping[str, str]) -> str:
         lstrip_blocks=True, finalize=typeset,
     )  # fmt: skip
     environment.filters["start_upper"] = lambda text: text[:1].upper() + text[1:]
-    captions = {one.name: one.full_caption(study) for one in FIGURES}
+    captions = {one.name: one.full_caption(study) for one in FIGURES if one.name in drawings}
     figures = {
         one.name: {
             "title": one.title,
