@@ -101,10 +101,10 @@ def test_a_worker_process_imports_only_what_it_runs() -> None:
     unneeded = {"mesa", "networkx", "SALib", "matplotlib", "jinja2", "pandas", "pyarrow", "typer", "rich"}
     assert not modules & unneeded
     assert not {name for name in modules if name.startswith(("kretslopp.", "results."))}
-    for (ends, months, _, networks), (ends_here, months_here, *_) in zip(there, map(replicate, (1, 2)), strict=True):
-        np.testing.assert_array_equal(ends, ends_here)
-        np.testing.assert_array_equal(months[WITH], months_here[WITH])
-        assert set(networks) <= {WITHOUT, WITH}
+    for away, here in zip(there, map(replicate, (1, 2)), strict=True):
+        np.testing.assert_array_equal(away.ends, here.ends)
+        np.testing.assert_array_equal(away.monthly[WITH], here.monthly[WITH])
+        assert set(away.networks) <= {WITHOUT, WITH}
 
 
 def test_a_worker_of_a_sweep_imports_no_pandas(tmp_path: Path) -> None:

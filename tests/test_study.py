@@ -16,7 +16,7 @@ from results.figures import FIGURES
 from results.report import command, inline_svg, typeset
 from results.study import DOSES, make_study, run_study
 
-REPLICATES, MONTHS = 4, 30
+REPLICATES, FEW, MONTHS = 41, 4, 30  # enough for a screening, and too few
 REACHES = ("", ", low reach", ", high reach")
 ARMS = {WITH, *(f"only {name}{end}" for name in FUNCTIONS for end in REACHES), *(f"{fte:g} FTE" for fte in DOSES)}
 VOID = {"meta", "link", "br"}
@@ -34,14 +34,15 @@ def made(tmp_path_factory):
 
 
 def page(one, folder, **options):
-    make_study(one, folder, **{"replicates": REPLICATES, "seed": 7} | options)
+    make_study(one, folder, **{"replicates": FEW, "seed": 7} | options)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_every_file_is_there_and_nothing_else(made):
     folder, _ = made
     files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    tables = {"runs.parquet", "trajectories.parquet", "effects.csv", "report.html", "manifest.json"}
+    tables = {"runs.parquet", "trajectories.parquet", "effects.csv", "functions.csv", "screening.csv"}
+    tables |= {"report.html", "manifest.json"}
     assert files == tables | {f"figures/{one.name}.{kind}" for one in FIGURES for kind in ("png", "svg")}
     assert all((folder / file).stat().st_size > 400 for file in files)
 
@@ -207,7 +208,7 @@ def test_manifest_lists_arms_and_comes_last(made):
 
 
 def test_the_dose_of_the_scenario_is_the_centre_itself():
-    study = run_study(scenario(facilitator__fte=4.0), replicates=REPLICATES, seed=7)
+    study = run_study(scenario(facilitator__fte=4.0), replicates=FEW, seed=7)
     np.testing.assert_array_equal(study.arms.end(WITH, "carbon"), study.arms.end("4 FTE", "carbon"))
 
 
