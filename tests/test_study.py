@@ -72,8 +72,8 @@ def test_effects_are_the_differences_of_the_runs(made):
 
 def test_the_terminal_says_replicates_seed_and_what_the_ranking_rests_on(made):
     _, text = made
-    assert "4 pairs of runs, seed 7" in text
-    assert "mean of 4 pairs, seed 7" in text
+    assert f"{REPLICATES} pairs of runs, seed 7" in text
+    assert f"mean of {REPLICATES} pairs, seed 7" in text
     assert "depends on the assumed reach of one FTE" in text
     for row in ("Brokerage", "Meeting place", "All together", "public money, MSEK"):
         assert row in text
