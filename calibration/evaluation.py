@@ -71,7 +71,7 @@ def _fixed(setting: Setting, scenario: Scenario) -> dict[str, set[str]]:
 def answers(one: Evaluation, values: Mapping[str, Value], seeds: Sequence[int]) -> np.ndarray:
     """What the model says at these parameter values, shape (replicates, points of targets); nan: not defined.
 
-    Values that an arm or setting fixes itself (the rule, staff), or a setting's own region (its firms), stay as they are.
+    Values that an arm, a setting or a setting's own region fixes (staff, the rule, its firms) stay as they are.
     """
     scenario = one.scenario.with_values(values)
     fixed = {setting.name: _fixed(setting, one.scenario) for setting in one.targets.settings}

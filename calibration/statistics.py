@@ -17,7 +17,6 @@ import numpy as np
 
 from abm.catalogue import catalogue
 from abm.parameters import record
-from abm.plan import plan
 from abm.prices import annuity, discount_rates, processes
 from abm.rules import RULES
 from abm.scenario import Scenario

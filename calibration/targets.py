@@ -27,7 +27,7 @@ class Setting(Row):
     name: str
     region: str
     months: int = Field(gt=0)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = Field(default={})
     arms: dict[str, dict[str, Any]] = Field(min_length=1)
 
 

@@ -20,6 +20,7 @@ from kretslopp.options import (
     Months,
     Out,
     Pairs,
+    PosteriorFile,
     Region,
     Replicates,
     Seed,
@@ -30,6 +31,7 @@ from kretslopp.options import (
     app,
     count_or_none,
     output_folder,
+    read_draws,
     read_pairs,
     read_scenario,
     say_if_wide,
@@ -116,9 +118,16 @@ def effect(
     as_json: Json = False,
     ci_width: Width = None,
     ci_of: WidthOf = "adoption",
+    posterior: PosteriorFile = None,
 ) -> None:
     """What the centre changes, with minus without on the same seeds, with intervals."""
     scenario = read_scenario(region, settings, months, facilitator__fte=fte)
+    if posterior is not None:
+        draws = read_draws(replicates, ci_width)
+        from kretslopp.calibrating import effect_over_posterior
+
+        effect_over_posterior(scenario, posterior, draws, seed, workers, as_json)
+        return
     pairs = read_pairs(replicates, ci_width, ci_of, scenario)
     from experiments.effect import paired_effect
     from kretslopp.progress import Reporter

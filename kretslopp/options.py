@@ -43,6 +43,13 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the files.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads (default: one a processor).")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
+PosteriorFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--posterior", metavar="FILE", help="Calibrated parameters (kretslopp calibrate); --replicates draws of them."
+    ),
+]
+
 
 def read_scenario(region: str, settings: list[str] | None, months: int | None, **more: Any) -> Scenario:
     """The checked scenario of a command; `more` are parameters given by their own options (None: not given)."""
@@ -77,6 +84,17 @@ def read_pairs(text: str, width: float | None, indicator: str, scenario: Scenari
         raise ScenarioError([f"{given[0]}: goes with --replicates auto"])
     if not (text.isdecimal() and 1 <= int(text) <= MOST_RUNS):
         raise ScenarioError([f"--replicates {text}: expected a whole number from 1 to {MOST_RUNS}, or auto"])
+    return int(text)
+
+
+def read_draws(text: str, width: float | None) -> int:
+    """`--replicates` with `--posterior`: draws from it; raises ScenarioError."""
+    from abm.scenario import ScenarioError
+
+    if width is not None:
+        raise ScenarioError(["--ci-width: does not go with --posterior; give --replicates draws"])
+    if not (text.isdecimal() and 1 <= int(text) <= MOST_RUNS):
+        raise ScenarioError([f"--replicates {text}: expected a whole number from 1 to {MOST_RUNS} with --posterior"])
     return int(text)
 
 

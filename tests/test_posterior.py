@@ -15,7 +15,7 @@ from calibration.posterior import (
     split_variance,
     uncertain,
 )
-from kretslopp.cli import main
+from kretslopp.cli import app
 
 MULTIPLIER = "transaction.multiplier"
 
@@ -97,12 +97,16 @@ def test_what_is_wrong_with_a_posterior_is_one_line(tmp_path, rows, header, mess
     assert len(error.value.errors) <= 11
 
 
-def test_missing_file_and_too_few_draws(tmp_path, capsys):
-    assert main(["effect", "tiny", "--posterior", str(tmp_path / "none.csv")]) == 2
-    assert "no such file" in capsys.readouterr().err
+def test_missing_file_and_too_few_draws(tmp_path):
     file = table(tmp_path, ["1,1"] * 10)
-    assert main(["effect", "tiny", "--posterior", str(file), "--replicates", "4"]) == 2
-    assert "at least 10 draws" in capsys.readouterr().err
+    for options, message in (
+        (["--posterior", str(tmp_path / "none.csv")], "no such file"),
+        (["--posterior", str(file), "--replicates", "4"], "at least 10 draws"),
+        (["--posterior", str(file), "--replicates", "auto"], "expected a whole number"),
+        (["--posterior", str(file), "--ci-width", "0.1"], "does not go with --posterior"),
+    ):
+        with pytest.raises(ScenarioError, match=message):
+            app(["effect", "tiny", *options], standalone_mode=False)
 
 
 def test_parameters_that_vary_make_a_share_of_the_variance():
@@ -118,11 +122,13 @@ def test_parameters_that_vary_make_a_share_of_the_variance():
 
 def test_json_has_the_shape_of_an_effect_and_more(tmp_path, capsys):
     file = table(tmp_path, [f"{x:.3f},1" for x in np.linspace(0.5, 2, 12)])
-    code = main(["effect", "tiny", "--months", "24", "--posterior", str(file), "--replicates", "10", "--json"])
-    assert code == 0
+    options = ["--months", "24", "--posterior", str(file), "--replicates", "10", "--json"]
+    app(["effect", "tiny", *options], standalone_mode=False)
     result = json.loads(capsys.readouterr().out)
     assert {"scenario", "seed", "pairs", "months", "indicators", "posterior"} <= set(result)
     one = result["indicators"]["adoption"]
-    assert {"unit", "without", "with", "mean", "ci_low", "ci_high", "pairs", "pairing_gain", "pairing_gain_ci"} <= set(one)
+    assert {"unit", "without", "with", "mean", "ci_low", "ci_high", "pairs", "pairing_gain", "pairing_gain_ci"} <= set(
+        one
+    )
     assert one["ci_low"] <= one["mean"] <= one["ci_high"]
     assert result["posterior"]["draws"] == 10
