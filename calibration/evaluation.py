@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -118,22 +119,20 @@ def values_at(ranges: Sequence[Range], unit: np.ndarray) -> list[dict[str, Value
     ]
 
 
-def simulate(
-    unit: np.ndarray,
+def answers_at(
+    points: Sequence[Mapping[str, Value]],
     replicates: int,
     seed: int,
     *,
     one: Evaluation,
-    ranges: Sequence[Range],
     executor: Executor,
     progress: Progress | None = None,
     luck: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Answers at points of the unit cube, shape (points, replicates, points of targets).
+    """Answers at parameter values, shape (points, replicates, points of targets).
 
     Each point has seeds of its own, unless `luck` numbers them: points of one number share theirs.
     """
-    points = values_at(ranges, unit)
     numbers = range(len(points)) if luck is None else luck
     ask = partial(answers, one)
     futures = [
@@ -151,3 +150,8 @@ def simulate(
             future.cancel()
         raise
     return np.array(results)
+
+
+def simulate(unit: np.ndarray, replicates: int, seed: int, *, ranges: Sequence[Range], **more: Any) -> np.ndarray:
+    """`answers_at` points of the unit cube, shape (n, inputs): each input is a place within its range."""
+    return answers_at(values_at(ranges, unit), replicates, seed, **more)

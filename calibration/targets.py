@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from abm.catalogue import DataError, Row, field_errors, nearest, read_toml
-from abm.scenario import ScenarioError
+from abm.scenario import Scenario, ScenarioError
 from calibration.statistics import STATISTICS
 
 FILE = Path(__file__).parent / "targets.toml"
@@ -37,6 +37,7 @@ class Target(Row):
     name: str
     letter: str
     use: Literal["fit", "hold-out", "property"]
+    rules: tuple[str, ...] = ()  # decision rules that it is fitted for, a hold-out for others; none: for all
     setting: tuple[str, ...]
     statistic: str
     at: tuple[float, ...] = ()
@@ -46,6 +47,10 @@ class Target(Row):
     unit: str
     meaning: str
     source: str = Field(min_length=3)
+
+    def use_for(self, rule: str) -> str:
+        """Its use in a calibration of this decision rule."""
+        return HOLD_OUT if self.rules and rule not in self.rules else self.use
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -87,14 +92,15 @@ class Targets:
         """All numbers, in order."""
         return tuple(point for target in self.targets for point in target.points)
 
-    def of(self, region: str, uses: Sequence[str]) -> Targets:
-        """Those of certain uses that a region can answer: one cluster has no regional pattern."""
+    def of(self, scenario: Scenario, uses: Sequence[str]) -> Targets:
+        """Those of certain uses that a scenario can answer: one cluster has no regional pattern."""
+        region, rule = scenario.region_name, str(scenario.values["appraisal.rule"])
         asked = {setting.name: setting for setting in self.settings}
 
         def answers(target: Target) -> bool:
             return all(asked[name].region or region not in CLUSTERS for name in target.setting)
 
-        chosen = tuple(target for target in self.targets if target.use in uses and answers(target))
+        chosen = tuple(target for target in self.targets if target.use_for(rule) in uses and answers(target))
         return Targets(chosen, _needed(chosen, self.settings))
 
     def named(self, names: Sequence[str]) -> Targets:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kretslopp import inference, sweeping
+from kretslopp import calibrating, inference, sweeping
 from kretslopp.options import (
     Json,
     Months,
@@ -146,7 +146,10 @@ def effect(
 @app.command("list")
 def list_what(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="regions, parameters, byproducts, rules, interventions or indicators.")
+        str,
+        typer.Argument(
+            metavar="WHAT", help="regions, parameters, byproducts, rules, interventions, indicators or targets."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
@@ -168,6 +171,7 @@ for command in (
     sweeping.status,
     sweeping.merge,
     inference.hypotheses,
+    calibrating.validate,
 ):
     app.command()(command)
 

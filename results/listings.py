@@ -89,6 +89,25 @@ def indicators() -> list[Row]:
     return [{"name": one.name, "unit": one.unit, "meaning": one.meaning} for one in INDICATORS]
 
 
+def targets() -> list[Row]:
+    """What the model is held against (calibrate, validate)."""
+    from calibration.targets import load_targets
+
+    return [
+        {
+            "name": point.name,
+            "use": point.target.use,
+            "unit": point.target.unit,
+            "observed": point.observed,
+            "sd": point.sd,
+            "discrepancy": point.discrepancy,
+            "meaning": point.target.meaning,
+            "source": point.target.source,
+        }
+        for point in load_targets().points
+    ]
+
+
 LISTINGS: dict[str, Callable[[], list[Row]]] = {
     "regions": regions,
     "parameters": parameters,
@@ -96,6 +115,7 @@ LISTINGS: dict[str, Callable[[], list[Row]]] = {
     "rules": rules,
     "interventions": interventions,
     "indicators": indicators,
+    "targets": targets,
 }
 
 WIDTH = 44  # characters of a cell in the text form

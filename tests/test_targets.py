@@ -43,9 +43,13 @@ def test_every_use_has_targets_and_every_row_a_source():
 
 
 def test_kalundborg_answers_only_what_one_cluster_can():
-    names = {target.name for target in load_targets().of("kalundborg", ("fit",)).targets}
-    assert names == {"cluster_streams", "audit_adoption"}
-    assert "distance" in {target.name for target in load_targets().of("ostergotland", ("fit",)).targets}
+    def fitted(region, rule):
+        scenario = load_scenario(region, {"appraisal.rule": rule})
+        return {target.name for target in load_targets().of(scenario, ("fit",)).targets}
+
+    assert fitted("kalundborg", "payback") == {"cluster_streams", "audit_adoption"}
+    assert fitted("kalundborg", "npv") == {"cluster_streams"}  # has no parameter of reluctance
+    assert "distance" in fitted("ostergotland", "npv")
 
 
 def test_unknown_target_gets_the_nearest_name():
@@ -127,8 +131,9 @@ def test_textbook_rules_take_every_measure_that_pays_back_in_two_years():
 
 
 def test_answers_are_those_of_the_runs_and_settings_keep_their_own_values():
-    targets = load_targets().of("tiny", ("fit", "property"))
-    one = evaluation(load_scenario("tiny", {}, months=60), targets)
+    scenario = load_scenario("tiny", {"appraisal.rule": "satisficing"}, months=60)
+    targets = load_targets().of(scenario, ("fit", "property"))
+    one = evaluation(scenario, targets)
     assert one.arms["region"]["centre"].months == 180
     assert one.arms["cluster"]["without"].region_name == "kalundborg"
     assert one.arms["cluster"]["without"].spin_up_months == 0
@@ -143,8 +148,8 @@ def test_answers_are_those_of_the_runs_and_settings_keep_their_own_values():
 def test_points_have_seeds_of_their_own_and_any_pool_gives_the_same():
     seeds = [one for number in range(50) for one in point_seeds(3, number, 4)]
     assert len(set(seeds)) == len(seeds)
-    targets = load_targets().of("kalundborg", ("fit",))
     scenario = load_scenario("kalundborg", {"appraisal.rule": "payback"})
+    targets = load_targets().of(scenario, ("fit",))
     one, ranges = evaluation(scenario, targets), input_ranges(scenario, ["discovery.finds", "appraisal.interval"])
     unit = np.array([[0.1, 0.9], [0.6, 0.2]])
     values = values_at(ranges, unit)
