@@ -49,8 +49,8 @@ def basis(validation: Validation) -> str:
         f"{counts[HOLDS]} hold, {counts[FAILS]} do not, {counts[OPEN]} cannot be judged. {validation.scenario}, rule "
         f"{validation.rule}: {validation.draws} {where}, seed {validation.seed}. Observed: with one standard deviation "
         "of observation and discrepancy (judgement). Model: mean and 95 % of single histories; of a property, of its "
-        "mean. Prior within: share of draws from the declared ranges that come within two standard deviations; a target "
-        "that nine of ten meet judges nothing. Hold-outs were never fitted."
+        "mean. Prior within: share of draws from the declared ranges that come within two standard deviations; a "
+        "target that nine of ten meet judges nothing. Hold-outs were never fitted."
     )
 
 
@@ -106,10 +106,8 @@ def validation_figure(validation: Validation) -> Figure:
         axes.plot([low, high], [place, place], color=COLOURS[one.verdict], lw=2.4, solid_capstyle="round")
         axes.plot(mean, place, "o", color=COLOURS[one.verdict], ms=6)
     axes.set_yticks(range(len(some)), [f"{one.name}{'' if one.use == 'fit' else ' (hold-out)'}" for one in some])
-    axes.invert_yaxis()
-    axes.set_xlabel("model less observed, in standard deviations of observation and discrepancy")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(left=False)
-    for place, (verdict, colour) in enumerate(COLOURS.items()):
-        figure.text(0.99 - 0.16 * (2 - place), 0.995, verdict, color=colour, ha="right", va="top", fontsize=8)
+    axes.set_xlabel("model less observed, in standard deviations of the tolerance", loc="right")
+    axes.set_ylim(len(some) - 0.4, -1.4)
+    for x, (verdict, colour) in zip((0.0, 0.2, 0.55), COLOURS.items(), strict=True):
+        axes.text(x, 0.995, f"● {verdict}", color=colour, transform=axes.transAxes, va="top", fontsize=8.5)
     return figure
