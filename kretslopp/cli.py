@@ -53,16 +53,22 @@ def study(
     workers: Workers = None,
     ci_width: Width = None,
     ci_of: WidthOf = "adoption",
+    posterior: PosteriorFile = None,
 ) -> None:
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""
     scenario = read_scenario(region, settings, months)
     pairs = read_pairs(replicates, ci_width, ci_of, scenario)
+    from calibration.posterior import read_posterior
+
+    given = read_posterior(posterior) if posterior else None
     folder = output_folder(out, scenario.name, "study")
     from kretslopp.progress import Stages
     from results.study import make_study
 
     with Stages() as stages:
-        text = make_study(scenario, folder, replicates=pairs, seed=seed, workers=workers, stage=stages.stage)
+        text = make_study(
+            scenario, folder, replicates=pairs, seed=seed, workers=workers, posterior=given, stage=stages.stage
+        )
     typer.echo(text)
     typer.echo(f"\nReport: {folder / 'report.html'}")
 

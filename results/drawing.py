@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from abm.parameters import BY_NAME, Value, read_path
 from abm.scenario import Scenario, resource_centre
 from abm.staffing import staff_path
+from calibration.posterior import PosteriorEffect
 from experiments.attribution import Attribution, ReachRanks
 from experiments.effect import WITH, WITHOUT, Arms, Difference, PairedEffect
 from experiments.files import whole, write_text
@@ -77,6 +78,7 @@ class Study:
     attribution: tuple[Attribution, ...] = ()  # to the functions, of both games
     ranks: ReachRanks | None = None
     screening: Analysis | None = None
+    posterior: PosteriorEffect | None = None  # the whole centre's, over calibrated parameters
 
     @property
     def fte(self) -> float:

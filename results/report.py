@@ -22,6 +22,7 @@ from experiments.files import commit
 from results.drawing import Study, function_label, staff
 from results.figures import FIGURES
 from results.influence import attribution_rows, attribution_words, shown_rows, words
+from results.posteriors import posterior_basis, posterior_rows
 from results.tables import HEADLINES, effect_cells, headline_rows, in_both_arms, number, years
 
 RANKING = (
@@ -276,6 +277,7 @@ def command(study: Study) -> str:
     source = scenario.source if in_file else scenario.region_name
     words = ["kretslopp", "study", source, "--replicates", str(study.centre.pairs)]
     words += ["--months", str(scenario.months), "--seed", str(study.centre.seed)]
+    words += ["--posterior", study.posterior.source] if study.posterior else []
     return shlex.join([*words, *(word for setting in settings for word in ("--set", setting))])
 
 
@@ -334,6 +336,8 @@ def _content(study: Study) -> dict[str, Any]:
         "share_words": attribution_words(study.attribution, "exchanges", study.ranks) if study.attribution else "",
         "screening_rows": shown_rows(study.screening, FEW) if study.screening else [],
         "screening_words": f"{words(study.screening)} {study.screening.basis}." if study.screening else "",
+        "posterior_rows": posterior_rows(study.posterior) if study.posterior else [],
+        "posterior_words": posterior_basis(study.posterior) if study.posterior else "",
         "groups": {title: group_rows(study, kind) for kind, title in GROUPS.items()},
         "assumptions": assumption_rows(study.scenario),
         "rules": rule_rows(study.scenario),

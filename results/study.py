@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
+from calibration.posterior import FEWEST_DRAWS, Posterior, posterior_effect
 from experiments.attribution import attribute, reach_ranks
 from experiments.budget import Stage, unseen
 from experiments.effect import WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
@@ -27,6 +28,7 @@ from results.drawing import Study, staff
 from results.figures import write_figures
 from results.influence import analysis_text, attribution_frame, attribution_rows, attribution_words
 from results.listings import as_text
+from results.posteriors import posterior_frame, posterior_text
 from results.report import RANKING, dose_rows, function_rows, report_html
 from results.tables import effect_table, effects_frame, in_both_arms
 
@@ -35,6 +37,7 @@ ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")  # of the assumed rea
 MONTHLY = (WITHOUT, WITH)  # arms whose months are kept
 MOST_SHARES, FEW_RANKS = 100, 20  # replicates for what each function adds, and over the ranges of reach, at most
 SCREENED = 45  # runs of the screening per replicate of the study
+SOMETIMES = ("functions", "screening", "posterior")  # tables that not every study has
 FEW_SHOWN = 10  # inputs of the screening on the terminal
 
 
@@ -68,10 +71,12 @@ def run_study(
     replicates: int | UntilNarrow = 100,
     seed: int = 1,
     workers: int | None = None,
+    posterior: Posterior | None = None,
     stage: Stage = unseen,
 ) -> Study:
     """Run all arms on the same replicates and estimate the effect of each against the arm without the centre; then what
-    each function adds, and what the effect is sensitive to. `stage` is told what is being done."""
+    each function adds, and what the effect is sensitive to. Of a posterior there are as many draws as replicates.
+    `stage` is told what is being done."""
     told = stage("runs on each seed")
     arms = run_arms(
         study_arms(scenario), replicates=replicates, seed=seed, monthly=MONTHLY, workers=workers, progress=told
@@ -86,6 +91,10 @@ def run_study(
     }
     doses = {fte: effects[_dose(fte)] for fte in DOSES}
     study = Study(scenario, arms, effects[WITH], alone, reach, doses)
+    if posterior:
+        told, draws = stage("draws from the posterior"), max(arms.pairs, FEWEST_DRAWS)
+        over = posterior_effect(scenario, posterior, draws=draws, seed=seed, workers=workers, progress=told)
+        study = replace(study, posterior=over)
     return study if not alone else _explained(study, seed, workers, stage)
 
 
@@ -137,7 +146,7 @@ def trajectories_frame(arms: Arms) -> pd.DataFrame:
 def write_study(study: Study, folder: Path) -> None:
     """Write tables, figures and report, and last the manifest: where it is, the rest belongs together."""
     arms, file = study.arms, folder / "manifest.json"
-    for stale in (file, folder / "report.html", folder / "functions.csv", folder / "screening.csv"):
+    for stale in (file, folder / "report.html", *(folder / f"{name}.csv" for name in SOMETIMES)):
         stale.unlink(missing_ok=True)
     write_parquet(folder / "runs.parquet", runs_frame(arms))
     write_parquet(folder / "trajectories.parquet", trajectories_frame(arms))
@@ -157,15 +166,20 @@ def write_study(study: Study, folder: Path) -> None:
     if study.screening is not None:
         facts = {"rows": study.screening.rows, "replicates": study.screening.replicates, "seed": arms.seed}
         write_csv(folder / "screening.csv", study.screening.table.assign(**facts))
+    if study.posterior:
+        write_csv(folder / "posterior.csv", posterior_frame(study.posterior))
     drawings = write_figures(study, folder / "figures")
     write_text(folder / "report.html", report_html(study, drawings))
-    more = {"arms": list(arms.arm_names), "doses": list(study.doses)}
+    more: dict[str, Any] = {"arms": list(arms.arm_names), "doses": list(study.doses)}
+    more |= {"posterior": study.posterior.source} if study.posterior else {}
     write_json(file, manifest(study.scenario, "study", seed=arms.seed, replicates=study.centre.pairs, **more))
 
 
 def study_text(study: Study) -> str:
     """What the terminal shows: the effect, the functions alone, the sizes."""
     parts = [effect_table(study.centre, in_both_arms(study.scenario))]
+    if study.posterior:
+        parts.append(f"The effect over the calibrated parameters\n\n{posterior_text(study.posterior)}")
     tables: Mapping[str, list[dict[str, str]]] = {
         "Each function alone": function_rows(study),
         "Size of the centre": dose_rows(study),
@@ -192,10 +206,11 @@ def make_study(
     replicates: int | UntilNarrow = 100,
     seed: int = 1,
     workers: int | None = None,
+    posterior: Posterior | None = None,
     stage: Stage = unseen,
 ) -> str:
     """Run the study of a scenario and write it into `folder`; returns the text for the terminal."""
-    study = run_study(scenario, replicates=replicates, seed=seed, workers=workers, stage=stage)
+    study = run_study(scenario, replicates=replicates, seed=seed, workers=workers, posterior=posterior, stage=stage)
     write_study(study, folder)
     text = study_text(study)
     if not isinstance(replicates, int) and (found := study.centre.indicators.get(replicates.indicator)):

@@ -11,6 +11,7 @@ import pytest
 
 from abm.parameters import FUNCTIONS
 from abm.scenario import load_scenario
+from calibration.posterior import Posterior
 from experiments.effect import WITH, WITHOUT
 from results.figures import FIGURES
 from results.report import command, inline_svg, typeset
@@ -242,3 +243,17 @@ def test_numbers_do_not_break():
     assert (
         typeset("28 200 t CO2e and 12 %, seed 1 000") == "28\u00a0200\u00a0t\u00a0CO₂e and 12\u00a0%, seed 1\u00a0000"
     )
+
+
+def test_a_posterior_gets_a_table_in_text_report_and_file(tmp_path):
+    values = np.linspace(0.5, 2.0, 12)[:, None]
+    posterior = Posterior("posterior.csv", ("transaction.multiplier",), values, np.full(12, 1 / 12))
+    text = make_study(scenario(), tmp_path, replicates=FEW, seed=7, posterior=posterior)
+    assert "10 draws from the posterior of 1 parameters, 40 pairs in all, seed 7" in " ".join(text.split())
+    assert "What the parameters leave open" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    table = pd.read_csv(tmp_path / "posterior.csv").set_index("indicator")
+    assert (table["ci_low"] <= table["ci_high"]).all()
+    assert table.loc["adoption", "pairs"] == 40
+    assert "--posterior posterior.csv" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    make_study(scenario(), tmp_path, replicates=FEW, seed=7)
+    assert not (tmp_path / "posterior.csv").exists()
