@@ -177,6 +177,7 @@ for command in (
     sweeping.status,
     sweeping.merge,
     inference.hypotheses,
+    calibrating.calibrate,
     calibrating.validate,
 ):
     app.command()(command)
