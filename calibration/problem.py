@@ -16,9 +16,9 @@ One = Callable[[np.ndarray, int], np.ndarray]
 class Many(Protocol):
     """Runs of many points: (n, inputs) -> (n, replicates, targets)."""
 
-    def __call__(
-        self, unit: np.ndarray, replicates: int, seed: int, *, progress: Progress | None = None
-    ) -> np.ndarray: ...
+    def __call__(self, unit: np.ndarray, replicates: int, seed: int, *, progress: Progress | None = None) -> np.ndarray:
+        """Every point has luck of its own."""
+        ...
 
 
 @dataclass(frozen=True)

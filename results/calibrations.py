@@ -13,6 +13,8 @@ from results.listings import as_text
 from results.tables import number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.figure import Figure
 
 
@@ -79,7 +81,7 @@ def basis(found: Calibration) -> str:
     if sample is None:
         return text + "No parameter values reproduce these targets at these discrepancies."
     return text + (
-        f"Posterior: {plan.particles} particles ({sample.effective:.0f} effective) of {sample.simulations} simulations. "
+        f"Posterior: {plan.particles} particles ({sample.effective:.0f} effective), {sample.simulations} simulations. "
         "Narrower by: 90 % of the posterior against 90 % of the declared range, with its 95 % interval; a parameter is "
         "informed where that is above zero. Discrepancies, and with them the posterior's width, are judgement."
     )
@@ -115,8 +117,8 @@ def recovery_words(recovery: Recovery) -> str:
     return (
         f"{recovery.truths} truths drawn from the prior, {recovery.ruled_out} of them ruled out entirely; "
         f"{recovery.particles} particles, {recovery.generations} generations, first wave shared, seed {recovery.seed}. "
-        f"Ranks of the truth in fifths of the posterior: {', '.join(map(str, counts))} (uniform: p {p:.2f}); parameters "
-        "of one truth are taken as independent, which they are not quite."
+        f"Ranks of the truth in fifths of the posterior: {', '.join(map(str, counts))} (uniform: p {p:.2f}); "
+        "parameters of one truth are taken as independent, which they are not quite."
     )
 
 
@@ -196,3 +198,15 @@ def recovery_figure(recovery: Recovery) -> Figure:
     foot = f"{recovery.truths} truths. Band: 95 % of uniform counts."
     figure.supxlabel(foot, x=0.995, ha="right", fontsize=7.5, color=GREY)
     return figure
+
+
+def write_calibration(found: Calibration, folder: Path) -> None:
+    """Write page and figures; the tables are there already."""
+    from experiments.files import write_text
+    from results.drawing import write_figure
+
+    if found.sample is not None:
+        write_figure(lambda: posterior_figure(found), folder / "posterior", "Posterior")
+    if (recovery := found.recovery) is not None:
+        write_figure(lambda: recovery_figure(recovery), folder / "recovery", "Recovery")
+    write_text(folder / "calibration.md", calibration_page(found))

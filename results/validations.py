@@ -11,6 +11,8 @@ from results.listings import as_text
 from results.tables import number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -111,3 +113,13 @@ def validation_figure(validation: Validation) -> Figure:
     for x, (verdict, colour) in zip((0.0, 0.2, 0.55), COLOURS.items(), strict=True):
         axes.text(x, 0.995, f"● {verdict}", color=colour, transform=axes.transAxes, va="top", fontsize=8.5)
     return figure
+
+
+def write_validation(validation: Validation, folder: Path) -> None:
+    """Write table, page and figure."""
+    from experiments.files import write_csv, write_text
+    from results.drawing import write_figure
+
+    write_csv(folder / "validation.csv", validation_frame(validation))
+    write_text(folder / "validation.md", validation_page(validation))
+    write_figure(lambda: validation_figure(validation), folder / "validation", "Does the model hold?")
