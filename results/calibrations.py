@@ -44,7 +44,8 @@ def informed_rows(found: Calibration) -> list[dict[str, Any]]:
             "default": number(row["default"]),
             "range": f"{number(row['range_low'])} to {number(row['range_high'])}",
             "posterior median (90 %)": f"{number(row['median'])} ({number(row['from'])} to {number(row['to'])})",
-            "narrower by": f"{100 * row['contraction']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f})",
+            "narrower by": f"{100 * row['contraction']:.0f} %",
+            "by chance": f"up to {100 * row['chance']:.0f} %",
             "informed": "yes" if row["informed"] else "no",
         }
         for row in found.informed.to_dict("records")
@@ -82,8 +83,9 @@ def basis(found: Calibration) -> str:
         return text + "No parameter values reproduce these targets at these discrepancies."
     return text + (
         f"Posterior: {plan.particles} particles ({sample.effective:.0f} effective), {sample.simulations} simulations. "
-        "Narrower by: 90 % of the posterior against 90 % of the declared range, with its 95 % interval; a parameter is "
-        "informed where that is above zero. Discrepancies, and with them the posterior's width, are judgement."
+        "Narrower by: 90 % of the posterior against 90 % of the declared range; by chance: what as many draws from the "
+        "range itself would seem to be; beyond that a parameter is informed. Discrepancies, and with them the width of "
+        "the posterior, are judgement."
     )
 
 
