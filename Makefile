@@ -29,11 +29,14 @@ baseline: .venv/ready-dev  ## accept today's digits (say in CHANGELOG.md that re
 PUBLISHED := results/published
 COMPARED := resource_centre,transaction_cost_subsidy,landfill_tax,information_campaign,digital_marketplace
 
-published: .venv/ready  ## remake the kept reference results
+published: .venv/ready-dev  ## remake the kept reference results
 	$(BIN)/kretslopp study ostergotland --replicates 400 --out $(PUBLISHED)/ostergotland > $(PUBLISHED)/ostergotland.txt
 	$(BIN)/kretslopp compare ostergotland --interventions $(COMPARED) --budget 8 --replicates 50 --out $(PUBLISHED)/comparison > $(PUBLISHED)/comparison.txt
 	$(BIN)/kretslopp hypotheses --out $(PUBLISHED)/hypotheses > $(PUBLISHED)/hypotheses.txt
 	rm -rf $(PUBLISHED)/hypotheses/runs
+	$(BIN)/kretslopp sensitivity ostergotland --method sobol --outcome effect.adoption --parameters 12 --runs 200000 --out $(PUBLISHED)/sensitivity/ostergotland
+	rm -rf $(PUBLISHED)/sensitivity/ostergotland/runs $(PUBLISHED)/sensitivity/ostergotland/screening
+	$(BIN)/python -m tests.exact $(PUBLISHED)/sensitivity
 
 bench: .venv/ready-dev  ## measure speed and memory anew (a quarter of an hour, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -273,7 +273,7 @@ FIGURES: tuple[Drawing, ...] = (
         "Bars: 95 % interval; marks: what chance alone would seem to be",
         lambda study: indices_figure(screened(study)),
         lambda study: study.screening is not None,
-        lambda study: screened(study).basis,
+        lambda study: f"{screened(study).rows} rows of {screened(study).replicates} replicates, seed {study.arms.seed}",
     ),
     Drawing(
         "dose",
