@@ -28,6 +28,7 @@ COMMANDS = sorted(
 )
 ON_SWEEPS = ("sweep", "status", "merge")
 FEW_RUNS = {"sobol": "9400", "functions": "124", "map": "200"}  # a screening of all needs a fifth of the first
+SMALLEST = ("--points", "20", "--replicates", "2", "--inputs", "2", "--waves", "1", "--particles", "20")
 DESIGN = ROOT / "docs" / "examples" / "centre.toml"
 
 
@@ -43,16 +44,25 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     words = [str(ROOT / word) if word.startswith("docs/") else word for word in words]
     if words[0] in ON_SWEEPS:
         words = _small_sweep(words, tmp_path)
+    elif words[0] == "calibrate":
+        words = [*("1" if word == "20" else word for word in words), "--targets", "cluster_streams", *SMALLEST]
+    elif words[0] == "validate":
+        words += ["--replicates", "4"]
     elif words[0] == "hypotheses":
         words += ["--most", "50"]
     elif words[0] == "sensitivity":
         few = next((runs for name, runs in FEW_RUNS.items() if name in words), "2000")
         words += ["--months", "130", "--runs", few]  # the last one counts
     elif words[0] != "list":
-        words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", "4"])
+        few = "10" if "--posterior" in words else "4"
+        words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", few])
     if "sweden" in words:  # all its municipalities, with few firms for speed
         words += ["--set", "population.firms=300"]
     (tmp_path / "docs").symlink_to(ROOT / "docs")
+    if "--posterior" in words:
+        file = tmp_path / words[words.index("--posterior") + 1]
+        file.parent.mkdir(parents=True)
+        file.write_text("discovery.finds\n" + "0.3\n0.4\n" * 5, encoding="utf-8")
     _call(words, tmp_path)
 
 
