@@ -11,7 +11,7 @@ import csv
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -198,16 +198,33 @@ def units_beside(file: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def choose(table: Table, names: Sequence[str] | None) -> list[str]:
-    """The series asked for, all by default; raises DataError with the nearest name of what is not there."""
-    known = tuple(table.columns)
-    lower = {name.lower(): name for name in known}
+def choose(table: Table, asked: Sequence[str] | None) -> list[str]:
+    """The series asked for, all by default; raises DataError with the nearest name of what is not there.
+
+    Each text is a name, or names with commas between them; commas within known names are no separators.
+    """
+    known = {name.lower(): name for name in table.columns}
     errors, chosen = [], []
-    for name in names or known:
-        if name.lower() in lower:
-            chosen.append(lower[name.lower()])
+    for name in [name for text in asked or () for name in _split(text, known)] or list(known):
+        if name.lower() in known:
+            chosen.append(known[name.lower()])
         else:
-            errors.append(f"--series: no series {name!r} in {table.file}{nearest(name, known)}")
+            errors.append(f"--series: no series {name!r} in {table.file}{nearest(name, tuple(table.columns))}")
     if errors:
         raise DataError(errors)
     return list(dict.fromkeys(chosen))
+
+
+def _split(text: str, known: Mapping[str, str]) -> list[str]:
+    """The longest known names between commas; what is between two of them is one unknown name."""
+    parts, names, unknown = text.split(","), list[str](), list[str]()
+    while parts:
+        lengths = range(len(parts), 0, -1)
+        length = next((one for one in lengths if ",".join(parts[:one]).strip().lower() in known), 0)
+        if length:
+            names += [",".join(unknown).strip()] * bool(unknown) + [",".join(parts[:length]).strip()]
+            unknown = []
+        else:
+            unknown.append(parts[0])
+        del parts[: max(length, 1)]
+    return names + [",".join(unknown).strip()] * bool(unknown)

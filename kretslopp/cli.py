@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kretslopp import inference, sweeping
+from kretslopp import calibrating, inference, sweeping
 from kretslopp.options import (
     Json,
     Months,
@@ -161,6 +161,7 @@ for command in (
     inference.hypotheses,
 ):
     app.command()(command)
+app.add_typer(calibrating.prices, name="prices")
 
 
 def main() -> None:
