@@ -34,6 +34,7 @@ published: .venv/ready  ## remake the kept reference results
 	$(BIN)/kretslopp compare ostergotland --interventions $(COMPARED) --budget 8 --replicates 50 --out $(PUBLISHED)/comparison > $(PUBLISHED)/comparison.txt
 	$(BIN)/kretslopp hypotheses --out $(PUBLISHED)/hypotheses > $(PUBLISHED)/hypotheses.txt
 	rm -rf $(PUBLISHED)/hypotheses/runs
+	$(BIN)/python -m calibration.pricerecovery $(PUBLISHED)/prices
 
 bench: .venv/ready-dev  ## measure speed and memory anew (a quarter of an hour, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -83,15 +83,6 @@ def _information(parts, slope):
 
 
 @kernel
-def _any(gaps, n):
-    """Is one of the gaps of n months?"""
-    for gap in gaps:
-        if gap == n:
-            return True
-    return False
-
-
-@kernel
 def log_likelihood(mu, a, q, p, v, y, gaps, restricted):
     """Log likelihood of log prices `y`, `gaps` months after the one before (0: a new piece), and its slope.
 
@@ -116,9 +107,7 @@ def log_likelihood(mu, a, q, p, v, y, gaps, restricted):
             in_p -= precision / total * v
             in_v -= precision / total * p
     slope, knowledge = np.zeros(5), np.zeros(4)
-    for n in range(1, LONGEST_GAP + 1):
-        if not _any(gaps, n):
-            continue
+    for n in range(1, gaps.max() + 1):
         parts, memory = components(n, a, q, p, v), a**n
         decay = n * a ** (n - 1)
         known = _information(parts, knowledge)

@@ -81,8 +81,8 @@ def read_table(file: Path) -> Table:
     rows, comma = _xlsx_rows(file) if file.suffix.lower() in (".xlsx", ".xlsm") else _csv_rows(file)
     first = next((place for place, (_, cells) in enumerate(rows) if month_number(cells[0]) is not None), None)
     if first is None:
-        example = next((str(cells[0]) for _, cells in rows[1:] if cells[0] not in (None, "")), "nothing")
-        raise DataError([f"{file}: no dates in the first column (found {example!r}, expected {DATES})"])
+        line, text = next(((line, str(cells[0])) for line, cells in rows[1:] if cells[0] not in (None, "")), (1, ""))
+        raise DataError([f"{file}: row {line}: no dates in the first column (found {text[:30]!r}, expected {DATES})"])
     names, units = _header(file, [cells for _, cells in rows[:first]])
     months, lines, content = _body(file, rows[first:], max(names) + 1)
     columns = {name: tuple(row[place] for row in content) for place, name in names.items()}
@@ -172,7 +172,9 @@ def _xlsx_rows(file: Path) -> tuple[list[tuple[int, Cells]], bool]:
             book = load_workbook(file, read_only=True, data_only=True)
             names = book.sheetnames
             if PINK_SHEET not in names and len(names) > 1:
-                raise DataError([f"{file}: no sheet {PINK_SHEET!r} among {', '.join(names)}{nearest(PINK_SHEET, names)}"])
+                raise DataError(
+                    [f"{file}: no sheet {PINK_SHEET!r} among {', '.join(names)}{nearest(PINK_SHEET, names)}"]
+                )
             sheet = book[PINK_SHEET if PINK_SHEET in names else names[0]]
             rows = [(line, list(cells)) for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1)]
             book.close()
@@ -194,7 +196,9 @@ def read_units(file: Path) -> dict[str, str]:
 
 def units_beside(file: Path) -> Path | None:
     """A table NAME_units.csv in the folder of `file`, if the name of `file` begins with NAME."""
-    found = [other for other in sorted(file.parent.glob("*_units.csv")) if file.stem.startswith(other.stem[: -len("_units")])]
+    found = [
+        other for other in sorted(file.parent.glob("*_units.csv")) if file.stem.startswith(other.stem[: -len("_units")])
+    ]
     return found[-1] if found else None
 
 

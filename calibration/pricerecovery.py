@@ -105,9 +105,9 @@ def _text(table: pd.DataFrame) -> str:
         f"(abm/prices.py), {MONTHS} months each, fitted as `kretslopp prices fit` does. 95 % intervals hold the truth "
         f"in {100 * shares.min():.1f} to {100 * shares.max():.1f} % of {REPETITIONS} repetitions (seed {SEED}), "
         f"{100 * shares.mean():.1f} % on average.\n\n" + "\n".join(lines) + "\n\n"
-        "`coverage`: of the stated interval, whether or not jumps were found; `coverage_of_1.96_se`: of the value and 1.96 "
-        "standard errors, which is no interval of ours but what readers make of a standard error; `uncorrected_median`: "
-        "of the half-life by plain maximum likelihood; `jumps_found`: share of repetitions in which jumps were preferred.\n"
+        "`coverage`: of the stated interval, whether or not jumps were found; `coverage_of_1.96_se`: of the value and "
+        "1.96 stated standard errors around it; `uncorrected_median`: of the half-life by plain maximum likelihood; "
+        "`jumps_found`: share of repetitions in which jumps were preferred.\n"
     )
 
 

@@ -128,7 +128,7 @@ class Likelihood:
             return (value, slope[chosen]) if math.isfinite(value) else (1e10, np.zeros(len(chosen)))
 
         bounds = self.bounds[chosen]
-        found = minimize(negative, np.clip(start[chosen], *bounds.T), jac=True, method="L-BFGS-B", bounds=bounds)
+        found = minimize(negative, np.clip(start[chosen], *bounds.T), jac=True, method="L-BFGS-B", bounds=bounds)  # type: ignore[call-overload]
         theta[chosen] = found.x
         return -float(found.fun), theta
 

@@ -135,26 +135,26 @@ def make_series(
             kept.append(found)
         else:
             left_out[name] = found
-    if names and left_out or not kept:
+    if (names and left_out) or not kept:
         raise DataError([f"{table.file}: {name}: {reason}" for name, reason in list(left_out.items())[:1]])
     return kept, left_out
 
 
 def cut_by_deflator(table: Table, window: Window, deflator: Deflator | None, path: Path | None) -> Window:
-    """The months of the window that are in the table and have a deflator; raises DataError if they are under 5 years."""
+    """Months of the window that the table and the deflator cover; raises DataError if they are under 5 years."""
     first, last = max(window.first, int(table.months[0])), min(window.last, int(table.months[-1]))
     if deflator is not None:
         first, last = max(first, deflator.first), min(last, deflator.first + deflator.logs.size - 1)
     if last - first + 1 < LEAST:
         also = f" that {path} covers" if path is not None else ""
         there = f"{month_text(int(table.months[0]))} to {month_text(int(table.months[-1]))}"
-        raise DataError([f"{table.file}: under 5 years in the window{also} (the file has {there}, row {table.lines[-1]})"])
+        raise DataError(
+            [f"{table.file}: under 5 years in the window{also} (the file has {there}, row {table.lines[-1]})"]
+        )
     return Window(first, last)
 
 
-def _one(
-    name: str, table: Table, window: Window, deflator: Deflator | None, units: dict[str, str]
-) -> Series | str:
+def _one(name: str, table: Table, window: Window, deflator: Deflator | None, units: dict[str, str]) -> Series | str:
     """The checked series, or why it cannot be fitted."""
     nominal = table.numbers(name)
     inside = np.isfinite(nominal) & (table.months >= window.first) & (table.months <= window.last)

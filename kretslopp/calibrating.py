@@ -27,7 +27,9 @@ def _group() -> None:
 def fit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Monthly prices: Pink Sheet XLSX, or a CSV table.")],
     deflator: Annotated[Path | None, typer.Option(help="Monthly price index (CSV): Date,Index.")] = None,
-    start: Annotated[str, typer.Option("--from", metavar="YEAR|MONTH", help="First month, as 1996 or 1996-01.")] = "1996",
+    start: Annotated[
+        str, typer.Option("--from", metavar="YEAR|MONTH", help="First month, as 1996 or 1996-01.")
+    ] = "1996",
     end: Annotated[str | None, typer.Option("--to", metavar="YEAR|MONTH", help="Last month.")] = None,
     series: Annotated[
         list[str] | None, typer.Option(metavar="NAME[,NAME]", help="Only these series; repeatable.")
@@ -58,7 +60,13 @@ def fit(
 
 
 def _read(
-    file: Path, deflator: Path | None, start: str, end: str | None, series: list[str] | None, units: Path | None, base: int
+    file: Path,
+    deflator: Path | None,
+    start: str,
+    end: str | None,
+    series: list[str] | None,
+    units: Path | None,
+    base: int,
 ) -> tuple[list[Series], dict[str, str], dict[str, Any], str]:
     """Checked series, what is left out and why, facts for programs and a line for people."""
     from calibration.pricefile import month_text, read_table, read_units, units_beside
@@ -102,4 +110,6 @@ def _write(folder: Path, file: Path, fits: Any, links: Any, facts: dict[str, Any
     (folder / "manifest.json").unlink(missing_ok=True)
     write_fits(fits, links, folder, basis, file.name)
     write_pages(fits, folder, basis)
-    write_json(folder / "manifest.json", {"kind": PRICES, **facts, "series": [one.series.name for one in fits], **provenance()})
+    write_json(
+        folder / "manifest.json", {"kind": PRICES, **facts, "series": [one.series.name for one in fits], **provenance()}
+    )

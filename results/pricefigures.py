@@ -22,7 +22,10 @@ PER_PAGE = 6
 AHEAD = 120  # months
 PATHS = 2000
 SEED = 1
-MARKS = f"Bands: 50 and 90 % of {PATHS} simulated paths, seed {SEED}; dashed: long-run mean; right: normal scores of residuals"
+MARKS = (
+    f"Bands: 50 and 90 % of {PATHS} simulated paths, seed {SEED}; dashed: long-run mean; "
+    "right: normal scores of residuals"
+)
 
 
 def _history(axes: Axes, one: Fit) -> None:
@@ -39,8 +42,9 @@ def _history(axes: Axes, one: Fit) -> None:
     axes.plot(ahead, np.median(paths, axis=0), color=ORANGE, linewidth=1.1)
     axes.axhline(one["long_run_mean"].value, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.set_yscale("log")
-    low, high = min(monthly[np.isfinite(monthly)].min(), np.quantile(paths, 0.05, axis=0).min()), max(
-        monthly[np.isfinite(monthly)].max(), np.quantile(paths, 0.95, axis=0).max()
+    low, high = (
+        min(monthly[np.isfinite(monthly)].min(), np.quantile(paths, 0.05, axis=0).min()),
+        max(monthly[np.isfinite(monthly)].max(), np.quantile(paths, 0.95, axis=0).max()),
     )
     axes.set_ylim(low / 1.1, high * 1.1)
     ticks = [tick for tick in _ticks(low, high) if low / 1.1 <= tick <= high * 1.1]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from calibration.commodities import row_text, significant, span
 from calibration.correlations import Correlation
 from calibration.prices import NUMBERS, Estimate, Fit
 from experiments.files import write_csv, write_text
@@ -21,15 +22,6 @@ HEADINGS = {
     "jump_rate": "jumps /yr",
     "jump_sd": "jump sd",
 }
-
-
-def significant(value: float | None) -> str:
-    """Three significant digits without exponents; 'none' for an end that is not there."""
-    if value is None:
-        return "none"
-    if value == 0.0:
-        return "0"
-    return f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def interval_text(one: Estimate) -> str:
@@ -64,9 +56,9 @@ def fits_text(fits: Sequence[Fit], links: Correlation, left_out: dict[str, str],
 
 
 NOTES = (
-    "In brackets: 95 % intervals of the profile likelihood (no bootstrap, no seed); none: no end. Half-lives are those of the",
-    "restricted likelihood, which takes off the bias. volatility: without jumps; total: with them, 1/sqrt(yr), of returns of",
-    "monthly averages, not adjusted: a spot price moves about 1.2 times as much (docs/prices.md).",
+    "In brackets: 95 % intervals of the profile likelihood (no bootstrap, no seed); none: no end. Half-lives are those of",
+    "the restricted likelihood, which takes off most bias. volatility: without jumps; total: with them, 1/sqrt(yr), of",
+    "returns of monthly averages, not adjusted: a spot price moves about 1.2 times as much (docs/prices.md).",
 )
 
 
@@ -74,12 +66,16 @@ def _correlation_text(links: Correlation) -> str:
     if len(links.names) < 2:
         return "One series: no correlation."
     below = links.matrix[np.tril_indices(len(links.names), -1)]
-    moved = f"moved by at most {links.moved:.2g} to be positive definite" if links.moved else "positive definite as it is"
+    moved = (
+        f"moved by at most {links.moved:.2g} to be positive definite" if links.moved else "positive definite as it is"
+    )
     unknown = f"; {links.unknown} pairs share too few months (0 put)" if links.unknown else ""
     return f"Correlation of diffusive shocks: mean {below.mean():.2f}, {moved}{unknown}; loading: one common factor."
 
 
-def fits_dict(fits: Sequence[Fit], links: Correlation, left_out: dict[str, str], facts: dict[str, Any]) -> dict[str, Any]:
+def fits_dict(
+    fits: Sequence[Fit], links: Correlation, left_out: dict[str, str], facts: dict[str, Any]
+) -> dict[str, Any]:
     """As `prices fit --json` prints it (architecture: `series` by name)."""
     loadings = dict(zip(links.names, links.loadings.tolist(), strict=True))
     series = {one.series.name: one.as_dict() | {"loading": loadings[one.series.name]} for one in fits}
@@ -95,35 +91,17 @@ def identifier(name: str) -> str:
 
 def prices_toml(fits: Sequence[Fit], links: Correlation, basis: str, source: str) -> str:
     """Rows in the form of abm/data/commodities.toml, standard errors and intervals in comments."""
-    blocks = [
+    head = [
         "# Fitted by: kretslopp prices fit (docs/prices.md).",
         f"# {basis}",
-        "# price: long-run mean in the unit of the file, to be converted to SEK per unit of the model; volatility: diffusive,",
-        "# 1/sqrt(yr); half_life: years; jump_rate: 1/yr; jump_sd: log; loading: on one common factor of these series.",
+        "# price: long-run mean in the unit of the file, to be converted to SEK per unit of the model; volatility:",
+        "# diffusive, 1/sqrt(yr); half_life: years; jump_rate: 1/yr; jump_sd: log; loading: on one common factor.",
     ]
-    keys = {"long_run_mean": "price", "half_life_years": "half_life"}
+    rows = []
     for one, loading in zip(fits, links.loadings, strict=True):
-        lines = ["[[commodity]]", f'id = "{identifier(one.series.name)}"', f'name = "{_quoted(one.series.name)}"']
-        for name in NUMBERS:
-            found = one[name]
-            comment = f"se {significant(found.se)}, 95 % {significant(found.low)} to {significant(found.high)}"
-            comment += f", unit {one.series.unit}" if name == "long_run_mean" else ""
-            lines.append(f"{keys.get(name, name)} = {_number(found.value)}  # {comment}")
-        facts = one.as_dict()
-        lines.append(f"loading = {loading:.2f}")
-        said = f"{one.series.name}, {source}, {facts['start']} to {facts['end']}"
-        lines += [f'source = "{_quoted(said)}"', *(f"# {flag}" for flag in one.flags)]
-        blocks.append("\n".join(lines))
-    return "\n".join(blocks[:4]) + "\n\n" + "\n\n".join(blocks[4:]) + "\n"
-
-
-def _number(value: float) -> str:
-    """Four significant digits, as TOML floats are written."""
-    return repr(float(f"{value:.4g}"))
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+        name = one.series.name
+        rows.append(row_text(identifier(name), name, one, float(loading), f"{name}, {source}, {span(one)}"))
+    return "\n".join(head) + "\n\n" + "\n\n".join(rows) + "\n"
 
 
 def fits_frame(fits: Sequence[Fit], links: Correlation) -> pd.DataFrame:
