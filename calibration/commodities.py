@@ -8,7 +8,6 @@ rows to write. Changing the shipped table changes results, so this only shows it
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,7 +131,6 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if len(sys.argv) != 3:
         sys.exit("usage: python -m calibration.commodities PRICES DEFLATOR")
     try:

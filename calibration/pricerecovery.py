@@ -7,12 +7,9 @@ writes how often the 95 % intervals hold the truth, which is kept in results/pub
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: threads of BLAS only get in each other's way here
 
 import numpy as np
 import pandas as pd

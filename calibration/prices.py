@@ -31,6 +31,7 @@ RATES = (1e-3, 6.0)  # jumps a year: at most in every second month, or the other
 STARTS = ((0.2, 4.0), (1.0, 2.5), (3.0, 1.5))  # jumps a year and their size over the monthly deviation
 FREQUENT = 1.5  # jumps a year from which on they are fat tails rather than rare events
 SIGNIFICANT = 0.05
+SEARCH = {"maxfun": 500}  # evaluations, ten times what a search takes
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,9 @@ class Likelihood:
             value, slope = objective(theta, self.logs, self.gaps, restricted, of_price)
             return (value, slope[chosen]) if math.isfinite(value) else (1e10, np.zeros(len(chosen)))
 
-        bounds = self.bounds[chosen]
-        found = minimize(negative, np.clip(start[chosen], *bounds.T), jac=True, method="L-BFGS-B", bounds=bounds)  # type: ignore[call-overload]
+        # Truncated Newton: unlike L-BFGS-B it calls no BLAS, whose threads make tiny problems slow on a busy machine.
+        bounds, first = self.bounds[chosen], np.clip(start[chosen], *self.bounds[chosen].T)
+        found: Any = minimize(negative, first, jac=True, method="TNC", bounds=bounds, options=SEARCH)  # type: ignore[call-overload]
         theta[chosen] = found.x
         return -float(found.fun), theta
 

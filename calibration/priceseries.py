@@ -174,7 +174,9 @@ def _one(name: str, table: Table, window: Window, deflator: Deflator | None, uni
     flags += _flags(months, prices, logs, window)
     unit = units.get(name, "")
     flags += [flag for flag, seen in (("unit_unknown", not unit), ("nominal", deflator is None)) if seen]
-    series = Series(name, unit or "unknown", months, logs, tuple(flags))
+    series = Series(name, unit or "unknown", months, logs, ())
+    if np.count_nonzero(series.gaps) < LEAST // 2:
+        return f"values lie more than {LONGEST_GAP} months apart"
     if series.autocorrelation >= AVERAGED:
         flags.append(f"averaged_returns: autocorrelation {series.autocorrelation:.2f}")
     return Series(name, unit or "unknown", months, logs, tuple(flags))
