@@ -1,7 +1,7 @@
 """The augmented Dickey-Fuller test of a unit root, with a constant.
 
 Lags by the Bayesian information criterion up to Schwert's (1989) number; p-value by MacKinnon's response surface
-(1994, doi:10.1080/07350015.1994.10510018; 2010, Queen's Economics Department Working Paper 1227).
+(1994, J. Bus. Econ. Stat. 12, 167; 2010, Queen's Economics Department Working Paper 1227).
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     elif words[0] == "sensitivity":
         few = next((runs for name, runs in FEW_RUNS.items() if name in words), "2000")
         words += ["--months", "130", "--runs", few]  # the last one counts
-    elif words[0] != "list":
+    elif words[0] not in ("list", "prices"):
         words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", "4"])
     if "sweden" in words:  # all its municipalities, with few firms for speed
         words += ["--set", "population.firms=300"]

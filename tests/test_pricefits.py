@@ -125,10 +125,11 @@ def test_mean_price_is_the_model_s() -> None:
 # -- estimates
 
 
+@pytest.mark.slow
 def test_restricted_likelihood_takes_off_bias() -> None:
     """Without jumps, 40 series of 20 years: the uncorrected half-life is too short, by more than the corrected one.
 
-    The medians differ from each other by several times the standard error of a median of pairs (sign test below).
+    Series by series, so that chance between series plays no part.
     """
     truth = TRUTHS[0].__class__("no jumps", 100.0, 0.2, 3.0, 0.0, 0.0)
     fits = [fit(simulated(truth, seed, 240)) for seed in range(1, 41)]
