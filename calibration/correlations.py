@@ -42,7 +42,7 @@ def correlation(shocks: Mapping[str, Mapping[int, float]]) -> Correlation:
     return Correlation(names, matrix, one_factor(matrix), float(np.abs(matrix - raw).max()), unknown)
 
 
-def positive_definite(matrix: np.ndarray, steps: int = 1000) -> np.ndarray:
+def positive_definite(matrix: np.ndarray, steps: int = 200) -> np.ndarray:
     """The nearest correlation matrix in the Frobenius norm (Higham 2002, doi:10.1093/imanum/22.3.329, algorithm 3.3)
     with no eigenvalue much below SMALLEST."""
     if np.linalg.eigvalsh(matrix)[0] >= SMALLEST:
@@ -56,7 +56,7 @@ def positive_definite(matrix: np.ndarray, steps: int = 1000) -> np.ndarray:
         dykstra = projected - shifted
         target = projected.copy()
         np.fill_diagonal(target, 1.0)
-        if np.abs(target - before).max() < 1e-9:
+        if np.abs(target - before).max() < 1e-7:
             break
     values, vectors = np.linalg.eigh(target)  # the last step in which the diagonal was put right may undo a little
     clipped = (vectors * np.maximum(values, SMALLEST)) @ vectors.T

@@ -3,8 +3,8 @@
 A transition over n months, x_n = a^n x_0 + sum of a^i (s e + J), is a mixture of normals over the 2^n sets of months
 that had a jump: exact, so that gaps need no filled-in values. The first value is taken as normal with the stationary
 variance. The restricted likelihood takes off half the log of the information on the mean, as if the mean were
-integrated out: its estimates of `a` have about half the bias near a unit root (Cheang & Reinsel 2000, J. Am. Stat. Assoc.
-95, 1173) and its ratio is close to chi-square up to there (Chen & Deo 2009, doi:10.1017/S0266466608090464).
+integrated out: its estimates of `a` have about half the bias near a unit root (Cheang & Reinsel 2000, J. Am. Stat.
+Assoc. 95, 1173) and its ratio is close to chi-square up to there (Chen & Deo 2009, doi:10.1017/S0266466608090464).
 """
 
 from __future__ import annotations

@@ -56,9 +56,10 @@ def fits_text(fits: Sequence[Fit], links: Correlation, left_out: dict[str, str],
 
 
 NOTES = (
-    "In brackets: 95 % intervals of the profile likelihood (no bootstrap, no seed); none: no end. Half-lives are those",
-    "of the restricted likelihood, which takes off half the bias. volatility: without jumps; total: with them, 1/sqrt(yr),",
-    "of returns of monthly averages, not adjusted: a spot price moves about 1.2 times as much (docs/prices.md).",
+    "In brackets: 95 % intervals of the profile likelihood (no bootstrap, no seed); none: no end. Half-lives are",
+    "those of the restricted likelihood, which takes off half the bias. volatility: without jumps; total: with them,",
+    "1/sqrt(yr), of returns of monthly averages, not adjusted: a spot price moves about 1.2 times as much",
+    "(docs/prices.md).",
 )
 
 
