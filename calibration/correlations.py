@@ -30,16 +30,25 @@ def correlation(shocks: Mapping[str, Mapping[int, float]]) -> Correlation:
     values = np.full((len(names), len(months)), np.nan)
     for row, one in enumerate(shocks.values()):
         values[row, [place[month] for month in one]] = list(one.values())
-    raw, unknown = np.eye(len(names)), 0
-    for i in range(len(names)):
-        for j in range(i):
-            both = np.isfinite(values[i]) & np.isfinite(values[j])
-            if both.sum() >= FEWEST:
-                raw[i, j] = raw[j, i] = np.corrcoef(values[i, both], values[j, both])[0, 1]
-            else:
-                unknown += 1
+    raw, shared = _pairwise(values)
+    known = (shared >= FEWEST) & np.isfinite(raw)
+    unknown = int(np.sum(~known[np.tril_indices(len(names), -1)]))
+    raw = np.where(known, raw, 0.0)
+    np.fill_diagonal(raw, 1.0)
     matrix = positive_definite(raw)
     return Correlation(names, matrix, one_factor(matrix), float(np.abs(matrix - raw).max()), unknown)
+
+
+def _pairwise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Correlations over the months that both rows have, and how many those are."""
+    there = np.isfinite(values).astype(float)
+    filled = np.where(there > 0.0, values, 0.0)
+    shared = there @ there.T
+    with np.errstate(divide="ignore", invalid="ignore"):  # pairs without common months: NaN
+        means = filled @ there.T / shared
+        variances = filled**2 @ there.T / shared - means**2
+        covariances = filled @ filled.T / shared - means * means.T
+        return covariances / np.sqrt(variances * variances.T), shared
 
 
 def positive_definite(matrix: np.ndarray, steps: int = 200) -> np.ndarray:

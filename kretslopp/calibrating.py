@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,16 +43,16 @@ def fit(
     """Fit the mean-reverting jump process to each series: estimates, intervals, checks, correlation, figures."""
     from calibration.correlations import correlation
     from calibration.prices import fit_all
-    from kretslopp.progress import Reporter
+    from kretslopp.progress import Stages
     from results.pricefits import fits_dict, fits_text
 
     asked, left_out, facts, basis = _read(file, deflator, start, end, series, units, base_year)
     folder = None if as_json and out is None else output_folder(out, f"{file.stem}-prices", PRICES)
-    with Reporter("series", len(asked)) as reporter:
-        fits = fit_all(asked, reporter.update)
-    links = correlation({one.series.name: one.shocks for one in fits})
-    if folder is not None:
-        _write(folder, file, fits, links, facts, basis)
+    with Stages() as stages:
+        fits = fit_all(asked, stages.stage("series"))
+        links = correlation({one.series.name: one.shocks for one in fits})
+        if folder is not None:
+            _write(folder, fits, links, facts, basis, stages.stage("pages of figures"))
     if as_json:
         typer.echo(json.dumps(fits_dict(fits, links, left_out, facts), ensure_ascii=False, allow_nan=False))
     else:
@@ -101,15 +102,17 @@ def _say_cuts(asked: Window, window: Window, level: Deflator | None) -> None:
         print(f"kretslopp: the deflator has no {', '.join(filled)}: interpolated", file=sys.stderr)
 
 
-def _write(folder: Path, file: Path, fits: Any, links: Any, facts: dict[str, Any], basis: str) -> None:
+def _write(
+    folder: Path, fits: Any, links: Any, facts: dict[str, Any], basis: str, progress: Callable[[int, int], None]
+) -> None:
     """Tables, rows, figures; the manifest last, since where it is the rest belongs together."""
     from experiments.files import provenance, write_json
     from results.pricefigures import write_pages
     from results.pricefits import write_fits
 
     (folder / "manifest.json").unlink(missing_ok=True)
-    write_fits(fits, links, folder, basis, file.name)
-    write_pages(fits, folder, basis)
+    write_fits(fits, links, folder, basis, Path(facts["file"]).name)
+    write_pages(fits, folder, basis, progress)
     write_json(
         folder / "manifest.json", {"kind": PRICES, **facts, "series": [one.series.name for one in fits], **provenance()}
     )

@@ -6,7 +6,7 @@ Pages of PER_PAGE series each, `prices-1` and on.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -84,12 +84,11 @@ def page(fits: Sequence[Fit], basis: str) -> Figure:
     return figure
 
 
-def write_pages(fits: Sequence[Fit], folder: Path, basis: str) -> list[str]:
-    """Write all pages as PNG and SVG; returns their names."""
+def write_pages(fits: Sequence[Fit], folder: Path, basis: str, progress: Callable[[int, int], None]) -> None:
+    """Write all pages as PNG and SVG; `progress` is told how many of how many are done."""
     for old in folder.glob("prices-*.*"):  # of an earlier fit of more series
         old.unlink()
-    names = []
-    for number, first in enumerate(range(0, len(fits), PER_PAGE), start=1):
-        names.append(f"prices-{number}")
-        write_figure(partial(page, fits[first : first + PER_PAGE], basis), folder / names[-1], "Fitted prices")
-    return names
+    parts = [fits[first : first + PER_PAGE] for first in range(0, len(fits), PER_PAGE)]
+    for number, part in enumerate(parts, start=1):
+        write_figure(partial(page, part, basis), folder / f"prices-{number}", "Fitted prices")
+        progress(number, len(parts))
