@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import check_grad
+from scipy.signal import lfilter
 from scipy.stats import multivariate_normal
 
 from abm.catalogue import COMMODITY, Commodity, DataError
@@ -184,6 +185,22 @@ def test_intervals_hold_the_truth(truth: object) -> None:
     """In 60 repetitions; the kept table has 500. A coverage of 90 % would fall below 3 standard errors 1 in 700."""
     table = recovery(truth, 60, seed=21)  # type: ignore[arg-type]
     assert np.all(table["coverage"] >= 0.90 - 3.0 * math.sqrt(0.9 * 0.1 / 60))
+
+
+@pytest.mark.slow
+def test_monthly_averages_of_a_daily_price() -> None:
+    """Volatility is sqrt(2/3) of the spot price's (Working 1960), returns are autocorrelated, half-lives still held."""
+    repetitions, days, months, kappa, volatility = 40, 21, 365, math.log(2.0) / 3.0, 0.25
+    random, a = np.random.default_rng(3), math.exp(-kappa / 12.0 / days)
+    shocks = random.standard_normal((repetitions, days * months)) * volatility / math.sqrt(2.0 * kappa)
+    shocks[:, 1:] *= math.sqrt(1.0 - a * a)  # the first is the stationary law's
+    prices = np.exp(lfilter([1.0], [1.0, -a], shocks, axis=1)).reshape(repetitions, months, days).mean(axis=2)
+    fits = [fit(Series("x", "u", 12 * 1996 + np.arange(months), np.log(path), ())) for path in prices]
+    ratio = np.array([one.total_volatility for one in fits]).mean() / volatility
+    assert ratio == pytest.approx(math.sqrt(2.0 / 3.0), abs=0.02)  # one series: 4 %
+    assert np.mean([one.series.autocorrelation for one in fits]) == pytest.approx(0.25, abs=4 * 0.05 / math.sqrt(40))
+    ends = [(one["half_life_years"].low or 0.0, one["half_life_years"].high or math.inf) for one in fits]
+    assert np.mean([low <= 3.0 <= high for low, high in ends]) >= 0.90 - 3.0 * math.sqrt(0.9 * 0.1 / repetitions)
 
 
 def test_kept_table_of_recovery_holds_what_is_promised() -> None:
