@@ -26,7 +26,7 @@ from calibration.commodities import LINKS, remake
 from calibration.correlations import correlation, one_factor, positive_definite
 from calibration.likelihood import components, log_likelihood, log_mean, objective
 from calibration.pricefile import choose, month_number, read_table
-from calibration.pricerecovery import TRUTHS, recovery, simulated
+from calibration.pricerecovery import TRUTHS, Truth, recovery, simulated
 from calibration.prices import NUMBERS, fit, simulated_ahead
 from calibration.priceseries import Series, Window, make_deflator, make_series, read_window
 from calibration.unitroot import dickey_fuller, tail
@@ -132,7 +132,7 @@ def test_restricted_likelihood_takes_off_bias() -> None:
 
     Series by series, so that chance between series plays no part.
     """
-    truth = TRUTHS[0].__class__("no jumps", 100.0, 0.2, 3.0, 0.0, 0.0)
+    truth = Truth("no jumps", 100.0, 0.2, 3.0, 0.0, 0.0)
     fits = [fit(simulated(truth, seed, 240)) for seed in range(1, 41)]
     corrected = np.array([one["half_life_years"].value for one in fits])
     raw = np.array([one.half_life_uncorrected for one in fits])
@@ -181,9 +181,9 @@ def test_fan_settles_at_the_long_run_mean(known: Series) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("truth", TRUTHS[:2], ids=lambda truth: truth.name)
-def test_intervals_hold_the_truth(truth: object) -> None:
+def test_intervals_hold_the_truth(truth: Truth) -> None:
     """In 60 repetitions; the kept table has 500. A coverage of 90 % would fall below 3 standard errors 1 in 700."""
-    table = recovery(truth, 60, seed=21)  # type: ignore[arg-type]
+    table = recovery(truth, 60, seed=21)
     assert np.all(table["coverage"] >= 0.90 - 3.0 * math.sqrt(0.9 * 0.1 / 60))
 
 
