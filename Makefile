@@ -37,6 +37,7 @@ published: .venv/ready-dev  ## remake the kept reference results
 	$(BIN)/kretslopp sensitivity ostergotland --method sobol --outcome effect.adoption --parameters 12 --runs 200000 --out $(PUBLISHED)/sensitivity/ostergotland
 	rm -rf $(PUBLISHED)/sensitivity/ostergotland/runs $(PUBLISHED)/sensitivity/ostergotland/screening
 	$(BIN)/python -m tests.exact $(PUBLISHED)/sensitivity
+	$(BIN)/python -m calibration.pricerecovery $(PUBLISHED)/prices
 
 bench: .venv/ready-dev  ## measure speed and memory anew (a quarter of an hour, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

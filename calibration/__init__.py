@@ -1,1 +1,1 @@
-"""Tying the model to the world; the price fit, targets and matching of architecture come with calibration work."""
+"""Tying the model to the world; fits of prices so far, targets and matching come with calibration work."""

@@ -110,6 +110,13 @@ def manifest(scenario: Scenario, kind: str, *, seed: int, replicates: int, **mor
         "seed": seed,
         "replicates": replicates,
         **more,
+        **provenance(),
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """What made a folder's files: command, versions, machine, commit and when."""
+    return {
         "command": ["kretslopp", *sys.argv[1:]],
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": platform.machine(),

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kretslopp import calibrating, inference, sweeping
+from kretslopp import calibrating, inference, pricing, sweeping
 from kretslopp.options import (
     Json,
     Months,
@@ -181,6 +181,7 @@ for command in (
     calibrating.validate,
 ):
     app.command()(command)
+app.add_typer(pricing.prices, name="prices")
 
 
 def main() -> None:

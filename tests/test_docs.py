@@ -53,7 +53,7 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     elif words[0] == "sensitivity":
         few = next((runs for name, runs in FEW_RUNS.items() if name in words), "2000")
         words += ["--months", "130", "--runs", few]  # the last one counts
-    elif words[0] != "list":
+    elif words[0] not in ("list", "prices"):
         few = "10" if "--posterior" in words else "4"
         words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", few])
     if "sweden" in words:  # all its municipalities, with few firms for speed
