@@ -187,8 +187,8 @@ def fit_all(series: Sequence[Series], progress: Callable[[int, int], None]) -> l
     return fits
 
 
-def simulated_ahead(one: Fit, months: int, paths: int, seed: int) -> np.ndarray:
-    """Log prices of `months` months from the last value on, simulated from the fit, shape (paths, months + 1)."""
+def simulated_ahead(one: Fit, months: int, paths: int, seed: int, start: float | None = None) -> np.ndarray:
+    """Log prices of `months` months from `start` (the last value) on, by the fit, shape (paths, months + 1)."""
     random = np.random.default_rng(seed)
     kappa = math.log(2.0) / one["half_life_years"].value
     a, mean = math.exp(-kappa / 12.0), math.log(one.geometric_mean)
@@ -196,7 +196,7 @@ def simulated_ahead(one: Fit, months: int, paths: int, seed: int) -> np.ndarray:
     shocks = s * random.standard_normal((paths, months))
     jumps = random.random((paths, months)) < one["jump_rate"].value / 12.0
     shocks += jumps * one["jump_sd"].value * random.standard_normal((paths, months))
-    logs = np.full((paths, months + 1), one.series.logs[-1])
+    logs = np.full((paths, months + 1), one.series.logs[-1] if start is None else start)
     for month in range(months):
         logs[:, month + 1] = mean + a * (logs[:, month] - mean) + shocks[:, month]
     return logs

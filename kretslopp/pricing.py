@@ -42,6 +42,7 @@ def fit(
 ) -> None:
     """Fit the mean-reverting jump process to each series: estimates, intervals, checks, correlation, figures."""
     from calibration.correlations import correlation
+    from calibration.pricecheck import check
     from calibration.prices import fit_all
     from kretslopp.progress import Stages
     from results.pricefits import fits_dict, fits_text
@@ -51,12 +52,13 @@ def fit(
     with Stages() as stages:
         fits = fit_all(asked, stages.stage("series"))
         links = correlation({one.series.name: one.shocks for one in fits})
+        checks = [found for one in fits for found in check(one)]
         if folder is not None:
-            _write(folder, fits, links, facts, basis, stages.stage("pages of figures"))
+            _write(folder, fits, links, checks, facts, basis, stages.stage("pages of figures"))
     if as_json:
         typer.echo(json.dumps(fits_dict(fits, links, left_out, facts), ensure_ascii=False, allow_nan=False))
     else:
-        typer.echo(fits_text(fits, links, left_out, basis))
+        typer.echo(fits_text(fits, links, checks, left_out, basis))
         typer.echo(f"\nRows for a table of commodities: {folder}/prices.toml; figures: {folder}/prices-1.png and on")
 
 
@@ -103,7 +105,13 @@ def _say_cuts(asked: Window, window: Window, level: Deflator | None) -> None:
 
 
 def _write(
-    folder: Path, fits: Any, links: Any, facts: dict[str, Any], basis: str, progress: Callable[[int, int], None]
+    folder: Path,
+    fits: Any,
+    links: Any,
+    checks: Any,
+    facts: dict[str, Any],
+    basis: str,
+    progress: Callable[[int, int], None],
 ) -> None:
     """Tables, rows, figures; the manifest last, since where it is the rest belongs together."""
     from experiments.files import provenance, write_json
@@ -111,7 +119,7 @@ def _write(
     from results.pricefits import write_fits
 
     (folder / "manifest.json").unlink(missing_ok=True)
-    write_fits(fits, links, folder, basis, Path(facts["file"]).name)
+    write_fits(fits, links, checks, folder, basis, Path(facts["file"]).name)
     write_pages(fits, folder, basis, progress)
     write_json(
         folder / "manifest.json", {"kind": PRICES, **facts, "series": [one.series.name for one in fits], **provenance()}

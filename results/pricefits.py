@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 
 from calibration.commodities import row_text, significant, span
 from calibration.correlations import Correlation
+from calibration.pricecheck import PATHS, Check, shares
 from calibration.prices import NUMBERS, Estimate, Fit
 from experiments.files import write_csv, write_text
 
@@ -29,7 +31,9 @@ def interval_text(one: Estimate) -> str:
     return f"{significant(one.value)} ({significant(one.low)}-{significant(one.high)})"
 
 
-def fits_text(fits: Sequence[Fit], links: Correlation, left_out: dict[str, str], basis: str) -> str:
+def fits_text(
+    fits: Sequence[Fit], links: Correlation, checks: Sequence[Check], left_out: dict[str, str], basis: str
+) -> str:
     """The table as text: estimates with 95 % intervals, then flags by series, then what it all rests on."""
     header = ("series", "unit", "window", "months", *HEADINGS.values(), "total", "unit root p", "loading")
     rows = [header]
@@ -52,7 +56,14 @@ def fits_text(fits: Sequence[Fit], links: Correlation, left_out: dict[str, str],
     lines.insert(1, "-" * max(map(len, lines)))
     lines += ["", "Flags", *(f"  {one.series.name}: {'; '.join(one.flags) or 'none'}" for one in fits)]
     lines += [f"  {name}: left out, {reason}" for name, reason in left_out.items()]
-    return "\n".join([*lines, "", basis, _correlation_text(links), *NOTES])
+    return "\n".join([*lines, "", basis, _correlation_text(links), *_checks_text(checks), *NOTES])
+
+
+def _checks_text(checks: Sequence[Check]) -> list[str]:
+    """Of how many series the history is one that the fitted process would make."""
+    found = shares(checks)
+    held = ", ".join(f"{name.replace('_', ' ')} {some} of {all_}" for name, (some, all_) in found.items())
+    return textwrap.wrap(f"History within 95 % of {PATHS} paths of its fit (checks.csv): {held}.", 118)
 
 
 NOTES = (
@@ -114,9 +125,13 @@ def fits_frame(fits: Sequence[Fit], links: Correlation) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_fits(fits: Sequence[Fit], links: Correlation, folder: Path, basis: str, source: str) -> None:
-    """Write fits.csv, correlation.csv and prices.toml into `folder`."""
+def write_fits(
+    fits: Sequence[Fit], links: Correlation, checks: Sequence[Check], folder: Path, basis: str, source: str
+) -> None:
+    """Write fits.csv, correlation.csv, prices.toml, and checks of history against the process, into `folder`."""
     write_csv(folder / "fits.csv", fits_frame(fits, links))
     matrix = pd.DataFrame(links.matrix.round(6), index=list(links.names), columns=list(links.names))
     write_csv(folder / "correlation.csv", matrix.rename_axis("series").reset_index())
     write_text(folder / "prices.toml", prices_toml(fits, links, basis, source))
+    rows = [{**vars(one), "holds": one.holds} for one in checks]
+    write_csv(folder / "checks.csv", pd.DataFrame(rows).rename(columns={"name": "property"}))

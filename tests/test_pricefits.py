@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,17 @@ import pandas as pd
 import pytest
 from scipy.optimize import check_grad
 from scipy.signal import lfilter
-from scipy.stats import multivariate_normal
+from scipy.stats import binom, multivariate_normal
 
 from abm.catalogue import COMMODITY, Commodity, DataError
 from abm.parameters import record
 from abm.prices import processes
 from abm.scenario import load_scenario
+from calibration import pricecheck
 from calibration.commodities import LINKS, remake
 from calibration.correlations import correlation, one_factor, positive_definite
 from calibration.likelihood import components, log_likelihood, log_mean, objective
+from calibration.pricecheck import check
 from calibration.pricefile import choose, month_number, read_table
 from calibration.pricerecovery import TRUTHS, Truth, recovery, simulated
 from calibration.prices import NUMBERS, fit, simulated_ahead
@@ -499,7 +502,7 @@ def test_command_writes_rows_that_the_model_reads(tmp_path: Path) -> None:
 def test_texts_say_what_is_not_known(known: Series) -> None:
     fits = [fit(known)]
     links = correlation({known.name: fits[0].shocks})
-    text = fits_text(fits, links, {"b": "too short"}, "prices.csv.")
+    text = fits_text(fits, links, [], {"b": "too short"}, "prices.csv.")
     assert "half_life_weakly_identified" in text or fits[0]["half_life_years"].high is not None
     assert "b: left out, too short" in text
     assert tomllib.loads(prices_toml(fits, links, "basis", "prices.csv"))["commodity"][0]["loading"] == 0.0
@@ -560,3 +563,28 @@ def test_shipped_rows_beside_the_fit() -> None:
         shipped = math.sqrt(one.shipped.volatility**2 + one.shipped.jump_rate * one.shipped.jump_sd**2)
         assert one.fit.total_volatility == pytest.approx(shipped, rel=0.4), one.link.id
         assert Commodity(**tomllib.loads(one.row())["commodity"][0]).id == one.link.id
+
+
+# -- does history behave as the fitted process?
+
+
+def test_checks_hold_for_the_process_itself_and_not_for_another():
+    """A history of the process is within 95 % of paths of its fit for most properties; a trend or averages are not."""
+    found = [one for seed in range(12) for one in check(fit(simulated(TRUTHS[2], seed)))]
+    held = sum(one.holds for one in found)
+    assert held >= binom.ppf(0.001, len(found), 0.9)  # fitted to that history, so rather more than 95 %
+    smooth = simulated(TRUTHS[2], 1)
+    averaged = np.convolve(smooth.logs, np.ones(3) / 3, mode="valid")
+    series = replace(smooth, months=smooth.months[1:-1], logs=averaged)
+    names = {one.name: one for one in check(fit(series))}
+    assert not names["return_autocorrelation"].holds
+    assert names["return_autocorrelation"].history > 0.4
+
+
+def test_excursions_and_autocorrelations_of_known_paths():
+    flat = np.tile([0.0, 0.0, 0.0, 1.0], 30)[None]
+    assert pricecheck.excursions(flat)[0] == pytest.approx(0.25)
+    wave = np.sin(2 * np.pi * np.arange(600) / 12)[None]
+    assert pricecheck.autocorrelation(wave)[0] == pytest.approx(1.0, abs=0.01)
+    assert pricecheck.largest_month(flat)[0] == 1.0
+    assert pricecheck.variance(wave)[0] == pytest.approx(0.5, abs=0.01)
