@@ -490,7 +490,8 @@ def test_command_writes_rows_that_the_model_reads(tmp_path: Path) -> None:
     assert "unit_unknown" in found["series"]["Zinc"]["flags"]
     assert found["series"]["Iron ore, cfr spot"]["unit"] == "USD/t"
     written = {one.name for one in (tmp_path / "o").iterdir()}
-    assert {"fits.csv", "correlation.csv", "prices.toml", "prices-1.png", "prices-1.svg", "manifest.json"} == written
+    tables = {"fits.csv", "correlation.csv", "checks.csv", "prices.toml", "manifest.json"}
+    assert tables | {"prices-1.png", "prices-1.svg"} == written
     rows = tomllib.loads((tmp_path / "o" / "prices.toml").read_text(encoding="utf-8"))["commodity"]
     assert [Commodity(**row).id for row in rows] == ["iron_ore_cfr_spot", "zinc"]
     assert rows[1]["price"] == pytest.approx(found["series"]["Zinc"]["long_run_mean"], rel=1e-3)
