@@ -95,15 +95,16 @@ def sample_posterior(
     import pyabc
 
     problem, prior = matching.problem, _prior(matching, seed)
-    done, least = 0, GUESS * particles * generations
+    done, guess = 0, GUESS * particles * generations
 
     def model(parameter: Any) -> dict[str, Any]:
-        nonlocal done
+        nonlocal done, guess
         unit = np.array([parameter[name] for name in problem.inputs])
         answers = problem.simulate_one(unit, int(np.random.randint(SEEDS)))  # noqa: NPY002
         done += 1
         if progress:
-            progress(done, max(round(1.2 * done), least))  # how many it will be is not known
+            guess = guess if done < guess else 2 * guess  # how many it will be is not known
+            progress(done, guess)
         return {"y": np.where(np.isfinite(answers), answers, problem.observed + FAR * problem.tolerance)}
 
     with _seeded(seed), _quiet():
