@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from abm.model import SymbiosisModel
     from abm.scenario import Scenario, ScenarioError, load_scenario
     from abm.simulate import Trajectory, simulate, simulate_arms
+    from calibration.posterior import posterior_effect, read_posterior
     from experiments import sensitivity as sensitivity
     from experiments.comparison import Comparison, compare
     from experiments.designfile import load_design
@@ -38,6 +39,8 @@ _HOME = {
     "Trajectory": "abm.simulate",
     "simulate": "abm.simulate",
     "simulate_arms": "abm.simulate",
+    "posterior_effect": "calibration.posterior",
+    "read_posterior": "calibration.posterior",
     "PairedEffect": "experiments.effect",
     "paired_effect": "experiments.effect",
     "UntilNarrow": "experiments.precision",
@@ -68,7 +71,9 @@ __all__ = [
     "load_scenario",
     "paired_effect",
     "parse_options",
+    "posterior_effect",
     "put_to_test",
+    "read_posterior",
     "run_sweep",
     "sensitivity",
     "simulate",
