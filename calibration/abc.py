@@ -4,6 +4,9 @@ Each particle is one simulated history. It is accepted with a probability that f
 observed as the normal law of observation and discrepancy does, at temperatures that come down to 1: the particles of
 the last generation then follow the posterior of exactly that noise model, without a tolerance of ABC's own (Wilkinson
 2013; Schälte & Hasenauer 2020). The prior is uniform over what history matching left.
+
+Where one history in `OFTEN` drawn from there would be accepted at temperature 1, as the last wave's runs tell, a single
+generation at that temperature is drawn: weights are then equal, while those of several generations are not.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ RESAMPLES = 2000
 INNER = (0.05, 0.95)
 SEEDS = 2**62
 GUESS = 4  # simulations for each particle that is kept
+OFTEN = 100
+WIDE = 0.02  # share of the cube from which on what is left is drawn by trial, and not from its sample
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,15 @@ def _prior(matching: Matching, seed: int) -> Any:
     from pyabc import DistributionBase, Parameter
 
     problem, points = matching.problem, matching.left[-1].points
+    by_trial = matching.left[-1].volume > WIDE
 
     class Plausible(DistributionBase):
         def rvs(self, *_: Any, **__: Any) -> Any:
             chosen = points[np.random.randint(len(points))]  # noqa: NPY002
+            if by_trial:
+                chosen = np.random.uniform(size=chosen.size)  # noqa: NPY002
+                while not matching.plausible(chosen[None])[0]:
+                    chosen = np.random.uniform(size=chosen.size)  # noqa: NPY002
             return Parameter(dict(zip(problem.inputs, map(float, chosen), strict=True)))
 
         def pdf(self, x: Any) -> float:
@@ -83,10 +93,18 @@ def _prior(matching: Matching, seed: int) -> Any:
     return Plausible()
 
 
+def acceptance(matching: Matching) -> float:
+    """Share of the last wave's runs that would be accepted at temperature 1."""
+    problem, wave = matching.problem, matching.waves[-1]
+    inside = matching.plausible(wave.unit)
+    away = ((wave.runs[inside] - problem.observed) / problem.tolerance) ** 2
+    return float(np.nan_to_num(np.exp(-0.5 * away.sum(axis=2))).mean()) if inside.any() else 0.0
+
+
 def sample_posterior(
     matching: Matching, *, particles: int, generations: int, seed: int, progress: Progress | None = None
 ) -> PosteriorSample:
-    """ABC-SMC with `particles` a generation; the last of `generations` at temperature 1.
+    """ABC-SMC with `particles` a generation; the last of `generations` (or the only one) at temperature 1.
 
     Raises ValueError if nothing is left to sample. The same arguments give the same particles.
     """
@@ -94,6 +112,8 @@ def sample_posterior(
         raise ValueError("everything is ruled out: there is nothing to sample")
     import pyabc
 
+    if acceptance(matching) > 1.0 / OFTEN:
+        generations = 1
     problem, prior = matching.problem, _prior(matching, seed)
     done, guess = 0, GUESS * particles * generations
 
@@ -113,8 +133,8 @@ def sample_posterior(
             prior,
             pyabc.IndependentNormalKernel(var=list(problem.tolerance**2)),
             population_size=particles,
-            eps=pyabc.Temperature(),
-            acceptor=pyabc.StochasticAcceptor(),
+            eps=pyabc.Temperature(initial_temperature=1.0) if generations == 1 else pyabc.Temperature(),
+            acceptor=pyabc.StochasticAcceptor(pyabc.pdf_norm_from_kernel if generations == 1 else None),
             sampler=pyabc.sampler.SingleCoreSampler(),
         )
         abc.new("sqlite://", {"y": problem.observed})

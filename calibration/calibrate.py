@@ -34,7 +34,7 @@ FAR_APART = 10_000  # between the seeds of one wave and the next
 class Plan:
     """How much is done: inputs kept by the screening, points and replicates of a wave, particles of the posterior."""
 
-    inputs: int = 15
+    inputs: int = 8
     trajectories: int = 6
     points: int = 150
     replicates: int = 8
@@ -163,7 +163,7 @@ def _screened(one: Evaluation, plan: Plan, folder: Path, executor: Executor, sta
     file = folder / "screening.csv"
     if file.is_file():
         return pd.read_csv(file)
-    inputs = uncertain(one.scenario)
+    inputs = [one_of for one_of in uncertain(one.scenario) if one_of.name not in one.scenario.region.parameters]
     ranges = input_ranges(one.scenario, [parameter.name for parameter in inputs])
     told = stage("screening, points")
 

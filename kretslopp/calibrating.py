@@ -28,7 +28,7 @@ def calibrate(
     region: Annotated[str, Asked] = "ostergotland",
     points: Annotated[int, typer.Option(min=20, help="Points of a wave.")] = 150,
     replicates: Annotated[int, typer.Option(min=2, help="Runs of a point.")] = 8,
-    inputs: Annotated[int, typer.Option(min=1, max=15, help="Parameters at most, the strongest by a screening.")] = 15,
+    inputs: Annotated[int, typer.Option(min=1, max=15, help="Parameters at most, the strongest by a screening.")] = 8,
     waves: Annotated[int, typer.Option(min=1, help="Waves of history matching at most.")] = 4,
     particles: Annotated[int, typer.Option(min=20, help="Particles of the posterior.")] = 300,
     truths: Annotated[int, typer.Option("--recover", min=0, help="Synthetic truths to be recovered.")] = 0,

@@ -85,7 +85,7 @@ def basis(found: Calibration) -> str:
         f"Posterior: {plan.particles} particles ({sample.effective:.0f} effective), {sample.simulations} simulations. "
         "Narrower by: 90 % of the posterior against 90 % of the declared range; by chance: what as many draws from the "
         "range itself would seem to be; beyond that a parameter is informed. Discrepancies, and with them the width of "
-        "the posterior, are judgement."
+        "the posterior, are judgement. Parameters that were screened out stay at their values."
     )
 
 

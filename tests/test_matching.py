@@ -165,10 +165,13 @@ def test_a_target_that_is_never_defined_rules_nothing_out():
 
 
 @pytest.mark.slow
-def test_posterior_of_a_line_is_the_exact_one():
+@pytest.mark.parametrize("often", [1.0, 1e9], ids=["generations", "single"])
+def test_posterior_of_a_line_is_the_exact_one(monkeypatch, often):
     """Mean within 4 standard errors of the particles, spread within a quarter; the idle input keeps its prior."""
+    monkeypatch.setattr("calibration.abc.OFTEN", often)
     one = problem()
-    sample = sample_posterior(matched(one), particles=250, generations=4, seed=2)
+    sample = sample_posterior(matched(one), particles=200, generations=4, seed=2)
+    assert (sample.effective == pytest.approx(200)) == (often > 1)
     unit = np.random.default_rng(1).uniform(size=(400_000, 4))
     variance = LUCK**2 + one.tolerance[0] ** 2
     weight = np.exp(-0.5 * ((one.observed - unit @ SLOPES.T) ** 2).sum(axis=1) / variance)
