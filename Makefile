@@ -27,6 +27,7 @@ baseline: .venv/ready-dev  ## accept today's digits (say in CHANGELOG.md that re
 	$(BIN)/python -m tests.baseline
 
 PUBLISHED := results/published
+RULES := real_option npv payback planned_behaviour satisficing
 COMPARED := resource_centre,transaction_cost_subsidy,landfill_tax,information_campaign,digital_marketplace
 
 published: .venv/ready-dev  ## remake the kept reference results
@@ -38,6 +39,11 @@ published: .venv/ready-dev  ## remake the kept reference results
 	rm -rf $(PUBLISHED)/sensitivity/ostergotland/runs $(PUBLISHED)/sensitivity/ostergotland/screening
 	$(BIN)/python -m tests.exact $(PUBLISHED)/sensitivity
 	$(BIN)/python -m calibration.pricerecovery $(PUBLISHED)/prices
+	for rule in $(RULES); do $(BIN)/kretslopp calibrate kalundborg --set appraisal.rule=$$rule --waves 3 --particles 200 --out $(PUBLISHED)/calibration/$$rule; done
+	$(BIN)/kretslopp calibrate ostergotland --waves 3 --particles 200 --out $(PUBLISHED)/calibration/ostergotland
+	$(BIN)/kretslopp validate ostergotland --posterior $(PUBLISHED)/calibration/ostergotland/posterior.csv --out $(PUBLISHED)/calibration/validation
+	$(BIN)/kretslopp validate ostergotland --out $(PUBLISHED)/calibration/defaults
+	$(BIN)/python -m results.rulespread $(PUBLISHED)/calibration
 
 bench: .venv/ready-dev  ## measure speed and memory anew (a quarter of an hour, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,86 @@
+"""How far decision rules differ once each is calibrated on its own: the table of results/published/calibration.
+
+    python -m results.rulespread FOLDER
+
+where FOLDER/RULE/posterior.csv is what `kretslopp calibrate kalundborg --set appraisal.rule=RULE` found.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from abm.rules import RULES
+from abm.scenario import load_scenario
+from calibration.posterior import posterior_effect, read_posterior
+from experiments.effect import paired_effect
+from experiments.files import write_csv, write_text
+from results.tables import percent_or_number
+
+REGION, DRAWS, SEED = "ostergotland", 60, 1
+SHOWN = ("exchanges", "adoption")
+
+
+def spread(folder: Path) -> pd.DataFrame:
+    """One row a rule and indicator: the effect at the defaults and over the rule's posterior, as many runs each."""
+    rows: list[dict[str, Any]] = []
+    for rule in RULES:
+        file = folder / rule / "posterior.csv"
+        if not file.is_file():
+            continue
+        scenario = load_scenario(REGION, {"appraisal.rule": rule})
+        plain = paired_effect(scenario, replicates=4 * DRAWS, seed=SEED)
+        over = posterior_effect(scenario, read_posterior(file), draws=DRAWS, seed=SEED)
+        for name in SHOWN:
+            before, after = plain[name], over[name]
+            rows.append(
+                {"rule": rule, "indicator": name, "unit": before.unit, "default_without": before.without}
+                | {"default": before.mean, "default_low": before.ci_low, "default_high": before.ci_high}
+                | {"posterior_without": after.without, "posterior": after.mean, "posterior_low": after.ci[0]}
+                | {"posterior_high": after.ci[1], "parameter_share": after.share, "pairs": over.pairs}
+                | {"draws": DRAWS, "seed": SEED}
+            )
+    return pd.DataFrame(rows)
+
+
+def _text(table: pd.DataFrame) -> str:
+    lines = []
+    for name in SHOWN:
+        some = table[table["indicator"] == name]
+        lines += [f"## Effect of the centre on {name}", ""]
+        lines += ["| rule | without, defaults | effect, defaults (95 % of the mean) | without, calibrated | "
+                  "effect, calibrated (95 % over parameters) | from parameters |", "|" + "---|" * 6]  # fmt: skip
+        for row in some.to_dict("records"):
+            values = {key: percent_or_number(row[key], row["unit"]) for key in row if isinstance(row[key], float)}
+            lines.append(
+                f"| {row['rule']} | {values['default_without']} | {values['default']} ({values['default_low']} to "
+                f"{values['default_high']}) | {values['posterior_without']} | {values['posterior']} "
+                f"({values['posterior_low']} to {values['posterior_high']}) | {100 * row['parameter_share']:.0f} % |"
+            )
+        ends = [(some[column].min(), some[column].max()) for column in ("default", "posterior")]
+        unit = some["unit"].iloc[0]
+        spans = [f"{percent_or_number(low, unit)} to {percent_or_number(high, unit)}" for low, high in ends]
+        lines += ["", f"Over the rules the mean effect spans {spans[0]} at the defaults, {spans[1]} calibrated.", ""]
+    pages = ", ".join(f"[{rule}]({rule}/calibration.md)" for rule in dict.fromkeys(table["rule"]))
+    return (
+        "# Calibrated parameters\n\nMade by `make published`. Each decision rule calibrated on its own to the cluster of "
+        f"Kalundborg: {pages}. All targets that a region can answer, with the default rule: "
+        "[ostergotland](ostergotland/calibration.md); how the model holds with those parameters: "
+        "[validation](validation/validation.md), and with the defaults: [defaults](defaults/validation.md). What is "
+        f"compared below: Östergötland, 15 years, {DRAWS} draws from each posterior with four pairs of runs each, and as "
+        f"many pairs at the defaults, seed {SEED}. The defaults themselves have not been moved.\n\n" + "\n".join(lines)
+    )
+
+
+def main(folder: Path) -> None:
+    """Write rules.csv and README.md."""
+    table = spread(folder)
+    write_csv(folder / "rules.csv", table)
+    write_text(folder / "README.md", _text(table))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
