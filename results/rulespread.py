@@ -66,11 +66,11 @@ def _text(table: pd.DataFrame) -> str:
         lines += ["", f"Over the rules the mean effect spans {spans[0]} at the defaults, {spans[1]} calibrated.", ""]
     pages = ", ".join(f"[{rule}]({rule}/calibration.md)" for rule in dict.fromkeys(table["rule"]))
     return (
-        "# Calibrated parameters\n\nMade by `make published`. Each decision rule calibrated on its own to the cluster of "
-        f"Kalundborg: {pages}. All targets that a region can answer, with the default rule: "
+        "# Calibrated parameters\n\nMade by `make published`. Each decision rule calibrated on its own to the cluster "
+        f"of Kalundborg: {pages}. All targets that a region can answer, with the default rule: "
         "[ostergotland](ostergotland/calibration.md); how the model holds with those parameters: "
         "[validation](validation/validation.md), and with the defaults: [defaults](defaults/validation.md). What is "
-        f"compared below: Östergötland, 15 years, {DRAWS} draws from each posterior with four pairs of runs each, and as "
+        f"compared below: Östergötland, 15 years, {DRAWS} draws from each posterior with four pairs each, and as "
         f"many pairs at the defaults, seed {SEED}. The defaults themselves have not been moved.\n\n" + "\n".join(lines)
     )
 
