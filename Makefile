@@ -45,7 +45,7 @@ published: .venv/ready-dev  ## remake the kept reference results
 	$(BIN)/kretslopp validate ostergotland --out $(PUBLISHED)/calibration/defaults
 	$(BIN)/python -m results.rulespread $(PUBLISHED)/calibration
 
-bench: .venv/ready-dev  ## measure speed and memory anew (a quarter of an hour, idle machine): benchmarks/RESULTS.md
+bench: .venv/ready-dev  ## measure speed and memory anew (twenty minutes, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
 .venv/ready: pyproject.toml constraints.txt
