@@ -245,7 +245,7 @@ def _with_units(informed: pd.DataFrame, ranges: tuple[Range, ...]) -> pd.DataFra
 def recovered(
     found: Calibration, truths: int, particles: int, generations: int, folder: Path, *, executor: Executor, stage: Stage
 ) -> Recovery:
-    """The same calibration put to `truths` synthetic truths, with the first wave that is there."""
+    """The same calibration put to `truths` synthetic truths, with the first wave and the truths that are there."""
     problem, seed = found.matching.problem, found.plan.seed
     first = found.matching.waves[0]
     told = stage("recovery, truths")
@@ -256,6 +256,7 @@ def recovered(
         particles=particles,
         generations=generations,
         seed=seed,
+        folder=folder / "recovery",
         executor=executor,
         progress=told,
     )

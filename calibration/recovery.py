@@ -8,9 +8,11 @@ shared by all truths.
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from scipy.stats import chi2
 from calibration.abc import sample_posterior
 from calibration.matching import Matching, Wave, what_is_left
 from calibration.problem import Problem
+from experiments.files import write_json
 from experiments.runner import Progress
 
 DRAWS = 99  # of a posterior: ranks from 0 to 99
@@ -113,6 +116,22 @@ def recover_one(
     return rows, sample.simulations
 
 
+def _kept(
+    folder: Path, problem: Problem, first: Wave, particles: int, generations: int, seed: int, number: int
+) -> tuple[list[dict[str, Any]], int]:
+    """`recover_one`, or what the folder has of it."""
+    file = folder / f"truth_{number}_{particles}_{generations}.json"
+    if file.is_file():
+        there = json.loads(file.read_text(encoding="utf-8"))
+    else:
+        rows, count = recover_one(problem, first, particles, generations, seed, number)
+        plain = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+        there = {"rows": plain, "simulations": count}
+        write_json(file, there)
+    rows = [{key: np.nan if value is None else value for key, value in row.items()} for row in there["rows"]]
+    return rows, there["simulations"]
+
+
 def _no_more(unit: np.ndarray, replicates: int, seed: int, *, progress: Progress | None = None) -> np.ndarray:
     raise ValueError("a recovery has no waves of its own")
 
@@ -125,12 +144,16 @@ def recover(
     particles: int,
     generations: int,
     seed: int,
+    folder: Path,
     executor: Executor,
     progress: Progress | None = None,
 ) -> Recovery:
-    """Calibrate to `truths` synthetic truths, one task of the executor each."""
+    """Calibrate to `truths` synthetic truths, one task of the executor each.
+
+    `folder` keeps each truth that is done; one of the same size is not done again.
+    """
     alone = replace(problem, simulate_many=_no_more)
-    one = partial(recover_one, alone, first, particles, generations, seed)
+    one = partial(_kept, folder, alone, first, particles, generations, seed)
     futures = [executor.submit(one, number) for number in range(truths)]
     rows, simulations, ruled_out = [], 0, 0
     for done, future in enumerate(futures, start=1):

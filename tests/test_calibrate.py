@@ -47,6 +47,7 @@ def test_files_of_a_calibration(folder):
     page = (folder / "calibration.md").read_text(encoding="utf-8")
     assert "rule real_option: 3 parameters of 114 screened" in page
     assert "2 truths drawn from the prior" in page
+    assert len(list((folder / "recovery").glob("truth_*.json"))) == 2
     recovery = pd.read_csv(folder / "recovery.csv")
     assert len(recovery) == 6
     assert recovery["rank"].dropna().between(0, 99).all()
