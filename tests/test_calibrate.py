@@ -45,7 +45,7 @@ def test_files_of_a_calibration(folder):
     assert len(posterior.names) == 3
     assert len(posterior.weights) == 20
     page = (folder / "calibration.md").read_text(encoding="utf-8")
-    assert "rule real_option: 3 parameters of 114 screened" in page
+    assert "rule real_option: 3 parameters of 113 screened" in page
     assert "2 truths drawn from the prior" in page
     assert len(list((folder / "recovery").glob("truth_*.json"))) == 2
     recovery = pd.read_csv(folder / "recovery.csv")
