@@ -9,12 +9,20 @@ Row = dict[str, Any]
 
 
 def regions() -> list[Row]:
-    """Regions that come with the model."""
+    """Regions that come with the model. By-products and opportunities are those of one draw of the firms (seed 1)."""
+    import numpy as np
+
     from abm.catalogue import load_region, region_names
+    from abm.scenario import load_scenario
+    from abm.simulate import build
 
     rows = []
     for name in region_names():
-        region = load_region(name)
+        region, scenario = load_region(name), load_scenario(name)
+        world, _ = build(scenario, 1)
+        all_rows: list[Any] = [*region.municipality, *region.anchor, *region.utility, *region.facilitator]
+        sources = [str(row.source) for row in all_rows]
+        sourced = sum(any("judgement" not in part for part in source.split(";")) for source in sources)
         rows.append(
             {
                 "name": name,
@@ -23,6 +31,11 @@ def regions() -> list[Row]:
                 "municipalities": len(region.municipality),
                 "named_plants": len(region.anchor),
                 "utilities": len(region.utility),
+                "facilitators": len(region.facilitator),
+                "firms": int(scenario.values["population.firms"]),
+                "byproducts": int(np.unique(world.pairs["byproduct"]).size),
+                "opportunities": len(world.pairs),
+                "sources": f"{sourced} of {len(sources)} rows name a source, the others are judgement",
             }
         )
     return rows
