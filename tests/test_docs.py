@@ -29,6 +29,7 @@ COMMANDS = sorted(
 ON_SWEEPS = ("sweep", "status", "merge")
 FEW_RUNS = {"sobol": "9400", "functions": "124", "map": "200"}  # a screening of all needs a fifth of the first
 SMALLEST = ("--points", "20", "--replicates", "2", "--inputs", "2", "--waves", "1", "--particles", "20")
+LARGE = ("sweden", "bergslagen", "national-nodes", "one-place")
 DESIGN = ROOT / "docs" / "examples" / "centre.toml"
 
 
@@ -56,7 +57,7 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     elif words[0] not in ("list", "prices"):
         few = "10" if "--posterior" in words else "4"
         words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", few])
-    if "sweden" in words:  # all its municipalities, with few firms for speed
+    if any(name in word for word in words for name in LARGE):  # all municipalities, with few firms for speed
         words += ["--set", "population.firms=300"]
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     if "--posterior" in words:
