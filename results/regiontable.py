@@ -16,9 +16,10 @@ from results.tables import effect_cells, effects_frame, number, ratio_text
 REGIONS = ("ostergotland", "vastra_gotaland", "bergslagen", "karleby", "metals", "national")
 PAIRS, SEED = 50, 1
 BASIS = (
-    "Made by `make published` (`python -m results.regiontable`): a resource centre of 4 FTE over the whole region, beside "
-    f"the facilitators that the region has, after 15 years; {PAIRS} pairs, seed {SEED}, 95 % intervals. Firms, anchors and "
-    "utilities are the region's own ([docs/regions.md](../../../docs/regions.md)); parameters, prices and taxes are the same."
+    "Made by `make published` (`python -m results.regiontable`): a resource centre of 4 FTE over the whole region, "
+    f"beside the facilitators that the region has, after 15 years; {PAIRS} pairs, seed {SEED}, 95 % intervals. Firms, "
+    "anchors and utilities are the region's own ([docs/regions.md](../../../docs/regions.md)); parameters, prices and "
+    "taxes are the same."
 )
 HEAD = (
     "| region | firms | participants in an exchange | further living exchanges | per 100 firms | "
