@@ -6,15 +6,22 @@ python -m results.regiontable FOLDER
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from abm.plan import plan
 from abm.scenario import load_scenario
-from experiments.effect import paired_effect
+from abm.simulate import simulate
+from experiments.effect import paired_differences, paired_effect, unit
 from experiments.files import write_csv, write_text
+from experiments.runner import replicate_seeds, run_all
 from results.tables import effect_cells, effects_frame, number, ratio_text
 
 REGIONS = ("ostergotland", "vastra_gotaland", "bergslagen", "karleby", "metals", "national")
 PAIRS, SEED = 50, 1
+EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 BASIS = (
     "Made by `make published` (`python -m results.regiontable`): a resource centre of 4 FTE over the whole region, "
     f"beside the facilitators that the region has, after 15 years; {PAIRS} pairs, seed {SEED}, 95 % intervals. Firms, "
@@ -40,7 +47,41 @@ def main(folder: Path) -> None:
         each = number(100 * effect["exchanges"].mean / firms)
         cost = ratio_text(effect.marginal_cost).replace(" SEK/t CO2e", "")
         lines.append(f"| {scenario.region.title} | {firms} | {adoption} | {exchanges} | {each} | {cost} |")
-    write_text(folder / "README.md", "\n".join([*lines, ""]))
+    gains = [effect["exchanges"].mean for effect in effects.values()]
+    costs = {load_scenario(name).region.title: one.marginal_cost.value for name, one in effects.items()}
+    known = {title: value for title, value in costs.items() if value is not None}
+    cheapest, dearest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    words = (
+        f"The centre adds {min(gains):.0f} to {max(gains):.0f} living exchanges wherever it works: what one person does in "
+        "a year is the same, so the gain hangs more on staff than on how many firms there are. A tonne is cheapest in "
+        f"{cheapest}, dearest in {dearest}. Where facilitators are at work already some firms are served twice "
+        "(`facilitator.coordination`)."
+    )
+    write_text(folder / "README.md", "\n".join([*lines, "", words, "", *_places(), ""]))
+
+
+def _places() -> list[str]:
+    """A national centre with nodes against the same staff in one place, on the same firms and luck."""
+    scenarios = [load_scenario(EXAMPLES / f"{name}.toml") for name in ("national-nodes", "one-place")]
+    seeds = replicate_seeds(SEED, PAIRS)
+    nodes, place = (np.array([run.values[-1] for run in run_all(partial(simulate, one), seeds)]) for one in scenarios)
+    columns = plan(scenarios[0]).columns
+    kept = [columns.index(name) for name in ("exchanges", "adoption", "carbon", "public_cost")]
+    names = ("living exchanges", "participants in an exchange", "emissions avoided, t CO2e", "public cost, MSEK")
+    units = [unit(columns[column]) for column in kept]
+    found = paired_differences(place[:, kept], nodes[:, kept], units, SEED)
+    lines = ["## One national centre with three nodes, or the same staff in one place", ""]
+    lines += [
+        "12 FTE in both ([national-nodes.toml](../../../docs/examples/national-nodes.toml), "
+        "[one-place.toml](../../../docs/examples/one-place.toml)), in the three regions together, after 15 years; "
+        f"{PAIRS} replicates on common seeds, seed {SEED}.",
+        "",
+        "| | one place | centre and nodes | difference |",
+        "|" + "---|" * 4,
+    ]
+    for name, one in zip(names, found, strict=True):
+        lines.append(f"| {name} | " + " | ".join(effect_cells(one)) + " |")
+    return lines
 
 
 if __name__ == "__main__":
