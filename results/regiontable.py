@@ -54,8 +54,8 @@ def main(folder: Path) -> None:
     words = (
         f"The centre adds {min(gains):.0f} to {max(gains):.0f} living exchanges wherever it works: what one person "
         "does in a year is the same, so the gain hangs more on staff than on how many firms there are. A tonne is "
-        f"cheapest in {cheapest}, dearest in {dearest}. Where facilitators are at work already some firms are served twice "
-        "(`facilitator.coordination`)."
+        f"cheapest in {cheapest}, dearest in {dearest}. Where facilitators are at work already some firms are served "
+        "twice (`facilitator.coordination`)."
     )
     write_text(folder / "README.md", "\n".join([*lines, "", words, "", *_places(), ""]))
 
