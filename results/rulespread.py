@@ -22,6 +22,11 @@ from results.tables import percent_or_number
 
 REGION, DRAWS, SEED = "ostergotland", 60, 1
 SHOWN = ("exchanges", "adoption")
+ALSO = {
+    "ostergotland": ("All targets that a region can answer, with the default rule", "calibration"),
+    "validation": ("How the model holds with those parameters", "validation"),
+    "defaults": ("How it holds with the defaults", "validation"),
+}
 
 
 def spread(folder: Path) -> pd.DataFrame:
@@ -46,7 +51,7 @@ def spread(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _text(table: pd.DataFrame) -> str:
+def _text(table: pd.DataFrame, folder: Path) -> str:
     lines = []
     for name in SHOWN:
         some = table[table["indicator"] == name]
@@ -63,15 +68,16 @@ def _text(table: pd.DataFrame) -> str:
         ends = [(some[column].min(), some[column].max()) for column in ("default", "posterior")]
         unit = some["unit"].iloc[0]
         spans = [f"{percent_or_number(low, unit)} to {percent_or_number(high, unit)}" for low, high in ends]
-        lines += ["", f"Over the rules the mean effect spans {spans[0]} at the defaults, {spans[1]} calibrated.", ""]
+        words = f"Over the rules the mean effect spans {spans[0]} at the defaults, {spans[1]} calibrated."
+        lines += ["", words, ""] if len(some) > 1 else [""]
     pages = ", ".join(f"[{rule}]({rule}/calibration.md)" for rule in dict.fromkeys(table["rule"]))
+    there = {name: also for name, also in ALSO.items() if (folder / name).is_dir()}
+    also = "".join(f" {text}: [{name}]({name}/{page}.md)." for name, (text, page) in there.items())
     return (
-        "# Calibrated parameters\n\nMade by `make published`. Each decision rule calibrated on its own to the cluster "
-        f"of Kalundborg: {pages}. All targets that a region can answer, with the default rule: "
-        "[ostergotland](ostergotland/calibration.md); how the model holds with those parameters: "
-        "[validation](validation/validation.md), and with the defaults: [defaults](defaults/validation.md). What is "
-        f"compared below: Östergötland, 15 years, {DRAWS} draws from each posterior with four pairs each, and as "
-        f"many pairs at the defaults, seed {SEED}. The defaults themselves have not been moved.\n\n" + "\n".join(lines)
+        "# Calibrated parameters\n\nMade by `make published`. Decision rules calibrated on their own to the cluster of "
+        f"Kalundborg: {pages}.{also} What is compared below: Östergötland, 15 years, {DRAWS} draws from each posterior "
+        f"with four pairs each, and as many pairs at the defaults, seed {SEED}. The defaults themselves have not been "
+        "moved.\n\n" + "\n".join(lines)
     )
 
 
@@ -79,7 +85,7 @@ def main(folder: Path) -> None:
     """Write rules.csv and README.md."""
     table = spread(folder)
     write_csv(folder / "rules.csv", table)
-    write_text(folder / "README.md", _text(table))
+    write_text(folder / "README.md", _text(table, folder))
 
 
 if __name__ == "__main__":
