@@ -1,4 +1,4 @@
-"""The tables of `abm/data`: sectors, commodities, by-products and regions, read and checked.
+"""The tables of `abm/data`: sectors, commodities and by-products, read and checked; what a row of a region is.
 
 A row is added by adding it to the TOML file; nothing else needs to know. Kernels get numpy record arrays
 (`Catalogue.commodities`, `.byproducts`), people get the rows with their names and sources.
@@ -138,6 +138,7 @@ class Region(Row):
     municipality: tuple[Municipality, ...] = Field(min_length=1)
     anchor: tuple[Plant, ...] = ()
     utility: tuple[Plant, ...] = ()
+    firms: str = ""  # own firms: a CSV file, relative to the region's
     facilitator: tuple[Facilitator, ...] = ()
     parameters: dict[str, Any] = {}
 
@@ -279,43 +280,3 @@ def catalogue() -> Catalogue:
         _intensity(byproduct_rows, "donors", sectors),
         _intensity(byproduct_rows, "receivers", sectors),
     )
-
-
-def region_names() -> list[str]:
-    """Names of the regions that come with the model."""
-    return sorted(file.stem for file in (DATA / "regions").glob("*.toml"))
-
-
-def load_region(name: str) -> Region:
-    """One of `region_names()`, checked: municipalities and sectors of its plants exist. Raises DataError."""
-    file = DATA / "regions" / f"{name}.toml"
-    try:
-        region = Region(**read_toml(file))
-    except ValidationError as error:
-        raise DataError(field_errors(file.name, error)) from None
-    places = {row.name for row in region.municipality}
-    sectors = {row.id for row in catalogue().sectors}
-    errors = [
-        f"{file.name}: {plant.name}: no {what} {value!r}"
-        for plant in (*region.anchor, *region.utility)
-        for what, value, known in (
-            ("municipality", plant.municipality, places),
-            ("sector", plant.sector, sectors),
-        )
-        if value not in known
-    ]
-    municipal = {row.id for row in catalogue().sectors if row.municipal}
-    for plants, wanted in ((region.anchor, False), (region.utility, True)):
-        errors += [
-            f"{file.name}: {plant.name}: sector {plant.sector} is {'not ' if wanted else ''}a municipal one"
-            for plant in plants
-            if plant.sector in sectors and (plant.sector in municipal) != wanted
-        ]
-    names = [row.name for row in region.municipality]
-    names += [plant.name for plant in (*region.anchor, *region.utility)]
-    errors += [
-        f"{file.name}: {name}: given twice" for name in sorted({name for name in names if names.count(name) > 1})
-    ]
-    if errors:
-        raise DataError(errors)
-    return region

@@ -1,4 +1,4 @@
-"""TOML or a region's name -> a checked, frozen Scenario.
+"""A region's name or file, or a scenario file -> a checked, frozen Scenario.
 
 Layers, later over earlier: the declared defaults, the region's own parameters, the scenario file, `--set` overrides.
 All that is wrong is reported at once, each with the nearest valid name.
@@ -22,13 +22,12 @@ from abm.catalogue import (
     Facilitator,
     Region,
     field_errors,
-    load_region,
     nearest,
     read_toml,
-    region_names,
 )
 from abm.firms import Firm, read_firms, without_utilities
 from abm.parameters import BY_NAME, FUNCTIONS, Value, path_problem, read_path
+from abm.regions import ENDING, is_region, load_region, region_names
 from abm.ruleset import anchored_mix, anchored_rule, read_rule_files
 from abm.ruleset import problems as mix_problems
 
@@ -65,6 +64,7 @@ class Scenario:
     facilitators: tuple[Facilitator, ...] = ()  # besides the resource centre
     firms: tuple[Firm, ...] = ()  # own ones, in place of the named and drawn ones
     source: str = ""  # what it was loaded from
+    region_source: str = ""  # what the region was loaded from: its name, or the path of its file
     rule_files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     def with_values(self, changes: Mapping[str, Value]) -> Scenario:
@@ -278,8 +278,8 @@ def _number_or_text(text: str) -> Value:
     return text
 
 
-def _read_file(file: Path) -> tuple[str, dict[str, Any]]:
-    content = read_toml(file)
+def _check_file(file: Path, content: Mapping[str, Any]) -> None:
+    """Raise ScenarioError if the content of a scenario file is not what it can hold."""
     errors = [f"{file}: unknown key {key}{nearest(key, FILE_KEYS)}" for key in content if key not in FILE_KEYS]
     if not isinstance(content.get("parameters", {}), Mapping):
         errors.append(f"{file}: parameters must be a table")
@@ -291,15 +291,29 @@ def _read_file(file: Path) -> tuple[str, dict[str, Any]]:
         errors.append(f'{file}: region = "..." is missing; known: {", ".join(region_names())}')
     if errors:
         raise ScenarioError(errors)
-    return content["region"], content
 
 
-def _own_firms(content: Mapping[str, Any], folder: Path, region: Region, errors: list[str]) -> tuple[Firm, ...]:
-    """The firms of the scenario's file, which lies relative to it; none if there is no such file or it is wrong."""
-    if "firms" not in content:
-        return ()
+def _read_source(text: str) -> tuple[str, str, dict[str, Any]]:
+    """Of what a user gives: the scenario's name, its region (a name, or the path of a file), and the scenario file."""
+    if not (text.endswith(ENDING) or "/" in text):
+        return text, text, {}
+    file = Path(text)
+    content = read_toml(file)
+    if is_region(content):
+        return file.stem, text, {}
+    _check_file(file, content)
+    region = str(content["region"])
+    return (
+        str(content.get("name", file.stem)),
+        str(file.parent / region) if region.endswith(ENDING) else region,
+        content,
+    )
+
+
+def _own_firms(file: Path, region: Region, errors: list[str]) -> tuple[Firm, ...]:
+    """The firms of a file; none if it is wrong."""
     try:
-        return read_firms(folder / content["firms"], region)
+        return read_firms(file, region)
     except DataError as error:
         errors += error.errors
         return ()
@@ -308,7 +322,7 @@ def _own_firms(content: Mapping[str, Any], folder: Path, region: Region, errors:
 def load_scenario(
     source: str | Path, overrides: Mapping[str, Value] | None = None, *, months: int | None = None
 ) -> Scenario:
-    """A region's name or a scenario file, with overrides, checked as a whole.
+    """A region's name, a region's file or a scenario file, with overrides, checked as a whole.
 
     Raises ScenarioError, one line for each thing that is wrong, before anything runs.
     """
@@ -320,23 +334,19 @@ def load_scenario(
 
 def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None) -> Scenario:
     text = str(source)
-    content: dict[str, Any] = {}
-    region_name, name = text, text
-    if text.endswith(".toml") or "/" in text:
-        region_name, content = _read_file(Path(text))
-        name = str(content.get("name", Path(text).stem))
-    if region_name not in region_names():
-        known = ", ".join(region_names())
-        raise ScenarioError([f"no region {region_name!r}; known: {known}{nearest(region_name, region_names())}"])
-    region = load_region(region_name)
+    name, place, content = _read_source(text)
+    own_region = place.endswith(ENDING)
+    region, folder = load_region(place), Path(place).parent if own_region else Path()
     errors: list[str] = []
     values: dict[str, Value] = {parameter.name: parameter.default for parameter in BY_NAME.values()}
-    _lay(values, dict(_flatten(region.parameters)), f"region {region_name}", errors)
-    changes = dict(_flatten(content.get("parameters", {})))
-    _lay(values, changes, text, errors, Path(text).parent)
+    of_region, settings = (dict(_flatten(tree)) for tree in (region.parameters, content.get("parameters", {})))
+    _lay(values, of_region, f"{'' if own_region else 'region '}{place}", errors, folder)
+    _lay(values, settings, text, errors, Path(text).parent)
     _lay(values, overrides, "--set", errors)
-    firms = _own_firms(content, Path(text).parent, region, errors)
-    if firms and "population.firms" not in {*changes, *overrides}:
+    here = "firms" in content  # of the scenario, in place of the region's
+    file = Path(text).parent / content["firms"] if here else folder / region.firms
+    firms = _own_firms(file, region, errors) if here or region.firms else ()
+    if firms and "population.firms" not in {*settings, *overrides, *(() if here else of_region)}:
         own = len(without_utilities(firms))
         values["population.firms"] = own
         if not own:
@@ -347,18 +357,24 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
     others = region.facilitator + _read_facilitators(text, content.get("facilitator", []), errors)
     if errors:
         raise ScenarioError(errors)
-    scenario = Scenario(name, region_name, region, MappingProxyType(values), length, others, firms, text)
+    scenario = Scenario(
+        name,
+        Path(place).stem if own_region else place,
+        region,
+        MappingProxyType(values),
+        length,
+        others,
+        firms,
+        text,
+        place,
+    )
     errors += problems(scenario)
-    given = COORDINATION in {*_names(region.parameters), *_names(content.get("parameters", {})), *overrides}
+    given = COORDINATION in {*of_region, *settings, *overrides}
     if not errors and not given and (two := overlapping(scenario)):
         errors.append(f"{two[0]} and {two[1]} cover the same municipalities: {COORDINATION} (0 to 1) must be given")
     if errors:
         raise ScenarioError(errors)
     return _with_rule_files(scenario)
-
-
-def _names(tree: Mapping[str, Any]) -> set[str]:
-    return {name for name, _ in _flatten(tree)}
 
 
 def _read_facilitators(where: str, rows: Any, errors: list[str]) -> tuple[Facilitator, ...]:

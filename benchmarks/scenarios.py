@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from abm.catalogue import Municipality, Plant, Region, load_region
+from abm.catalogue import Municipality, Plant, Region
 from abm.parameters import Value
 from abm.population import KM_PER_DEGREE
+from abm.regions import load_region
 from abm.scenario import Scenario, load_scenario
 
 SOURCE = "ostergotland"

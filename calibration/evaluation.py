@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import load_region
 from abm.chance import mix, name_key
 from abm.parameters import BY_NAME, Value
+from abm.regions import load_region
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import simulate_arms
 from calibration.statistics import STATISTICS, Seen

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kretslopp import calibrating, inference, pricing, sweeping
+from kretslopp import calibrating, inference, pricing, regional, sweeping
 from kretslopp.options import (
     Json,
     Months,
@@ -179,6 +179,8 @@ for command in (
     inference.hypotheses,
     calibrating.calibrate,
     calibrating.validate,
+    regional.new_region,
+    regional.check,
 ):
     app.command()(command)
 app.add_typer(pricing.prices, name="prices")

@@ -24,7 +24,9 @@ app = typer.Typer(
     "without one.",
 )
 
-Region = Annotated[str, typer.Argument(metavar="REGION|FILE", help="A region's name, or a scenario file (TOML).")]
+Region = Annotated[
+    str, typer.Argument(metavar="REGION|FILE", help="A region's name, or the file of a region or scenario (TOML).")
+]
 Replicates = Annotated[int, typer.Option(min=1, max=MOST_RUNS, help="Runs, or pairs of runs, on different seeds.")]
 Pairs = Annotated[
     str, typer.Option("--replicates", metavar="N|auto", help="Pairs of runs; auto: until --ci-width is reached.")

@@ -12,7 +12,7 @@ def regions() -> list[Row]:
     """Regions that come with the model. By-products and opportunities are those of one draw of the firms (seed 1)."""
     import numpy as np
 
-    from abm.catalogue import load_region, region_names
+    from abm.regions import load_region, region_names
     from abm.scenario import load_scenario
     from abm.simulate import build
 

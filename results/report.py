@@ -271,10 +271,10 @@ def inline_svg(svg: str, name: str, label: str) -> Markup:
 def command(study: Study) -> str:
     """The command that makes the study again, whatever file its scenario came from."""
     scenario = study.scenario
-    base = load_scenario(scenario.region_name).values
+    base = load_scenario(scenario.region_source).values
     settings = [f"{name}={value}" for name, value in scenario.values.items() if value != base[name]]
     in_file = scenario.firms or scenario.facilitators  # these are in no setting
-    source = scenario.source if in_file else scenario.region_name
+    source = scenario.source if in_file else scenario.region_source
     words = ["kretslopp", "study", source, "--replicates", str(study.centre.pairs)]
     words += ["--months", str(scenario.months), "--seed", str(study.centre.seed)]
     words += ["--posterior", study.posterior.source] if study.posterior else []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abm.catalogue import DATA, Byproduct, DataError, _rows, catalogue, load_region, read_toml, region_names
+from abm.catalogue import DATA, Byproduct, DataError, _rows, catalogue, read_toml
 from abm.opportunities import draw_fit, enumerate_opportunities, pair_key
 from abm.parameters import record
 from abm.population import draw_population, truncated_pareto
+from abm.regions import load_region, region_names
 from abm.scenario import Scenario
 
 TABLE = catalogue()

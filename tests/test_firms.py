@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm.catalogue import DataError, catalogue, load_region
+from abm.catalogue import DataError, catalogue
 from abm.chance import name_key
 from abm.firms import COLUMNS, MOST_EMPLOYEES, MOST_QUANTITY, SIDES, Firm, Flow, read_firms, utilities
 from abm.parameters import record
 from abm.population import Population, draw_population
+from abm.regions import load_region
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import simulate, simulate_arms
 from experiments.files import manifest

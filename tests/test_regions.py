@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from abm.catalogue import catalogue, load_region, region_names
+from abm.catalogue import catalogue
+from abm.regions import load_region, region_names
 from abm.scenario import load_scenario
 from abm.simulate import build, simulate_arms
 from experiments.effect import without_centre
