@@ -6,8 +6,9 @@ import pytest
 from abm.catalogue import catalogue
 from abm.regions import load_region, region_names
 from abm.scenario import load_scenario
-from abm.simulate import build, simulate_arms
+from abm.simulate import build, simulate, simulate_arms
 from experiments.effect import without_centre
+from results.sectorpairs import MAESTRI, MAESTRI_TOTAL, divisions, pair_counts, pairs_frame, possible
 
 FACTS = {  # municipalities, by maturity 0, 1, 2; some anchors and facilitators
     "ostergotland": (13, None, (), ()),
@@ -109,3 +110,18 @@ def test_national_nodes_and_one_place_cost_the_same_and_serve_other_people():
 
 def towns(region):
     return {town.name for town in load_region(region).municipality}
+
+
+def test_sector_pairs_are_those_of_the_exchanges():
+    """Counts of a run sum to its living exchanges, lie on pairs with a by-product; the diagonal is within sectors."""
+    scenario = load_scenario("ostergotland", months=72)
+    counts, run = pair_counts(scenario, 1), simulate(scenario, 1)
+    assert counts.sum() == run["exchanges"][-1] > 20
+    assert np.trace(counts) / counts.sum() == pytest.approx(1.0 - run["cross_sector"][-1])
+    names, can = divisions(), possible()
+    assert {(names[a], names[b]) for a, b in np.argwhere(counts)} <= can
+    assert ("24", "23") in can
+    frame = pairs_frame(np.array([counts] * 3))
+    assert frame["share"].sum() == pytest.approx(1.0)
+    assert set(MAESTRI) <= set(zip(frame["donor"], frame["receiver"], strict=True))
+    assert sum(MAESTRI.values()) < MAESTRI_TOTAL
