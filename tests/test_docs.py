@@ -54,12 +54,14 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     elif words[0] == "sensitivity":
         few = next((runs for name, runs in FEW_RUNS.items() if name in words), "2000")
         words += ["--months", "130", "--runs", few]  # the last one counts
-    elif words[0] not in ("list", "prices"):
+    elif words[0] not in ("list", "prices", "new-region", "check"):
         few = "10" if "--posterior" in words else "4"
         words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", few])
     if any(name in word for word in words for name in LARGE):  # all municipalities, with few firms for speed
         words += ["--set", "population.firms=300"]
     (tmp_path / "docs").symlink_to(ROOT / "docs")
+    if any("Norrbygden/" in word for word in words):
+        _call(["new-region", "Norrbygden"], tmp_path)
     if "--posterior" in words:
         file = tmp_path / words[words.index("--posterior") + 1]
         file.parent.mkdir(parents=True)
