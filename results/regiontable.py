@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from abm.plan import plan
-from abm.scenario import load_scenario
+from abm.scenario import Scenario, load_scenario
 from abm.simulate import simulate
 from experiments.effect import paired_differences, paired_effect, unit
 from experiments.files import write_csv, write_text
@@ -57,19 +57,13 @@ def main(folder: Path) -> None:
         f"cheapest in {cheapest}, dearest in {dearest}. Where facilitators are at work already some firms are served "
         "twice (`facilitator.coordination`)."
     )
-    write_text(folder / "README.md", "\n".join([*lines, "", words, "", *_places(), ""]))
+    pairs = "Which sectors exchange with which, against observed cases: [sectors.md](sectors.md)."
+    write_text(folder / "README.md", "\n".join([*lines, "", words, "", pairs, "", *_places(), "", *_projects(), ""]))
 
 
 def _places() -> list[str]:
     """A national centre with nodes against the same staff in one place, on the same firms and luck."""
-    scenarios = [load_scenario(EXAMPLES / f"{name}.toml") for name in ("national-nodes", "one-place")]
-    seeds = replicate_seeds(SEED, PAIRS)
-    nodes, place = (np.array([run.values[-1] for run in run_all(partial(simulate, one), seeds)]) for one in scenarios)
-    columns = plan(scenarios[0]).columns
-    kept = [columns.index(name) for name in ("exchanges", "adoption", "carbon", "public_cost")]
-    names = ("living exchanges", "participants in an exchange", "emissions avoided, t CO2e", "public cost, MSEK")
-    units = [unit(columns[column]) for column in kept]
-    found = paired_differences(place[:, kept], nodes[:, kept], units, SEED)
+    nodes, place = (load_scenario(EXAMPLES / f"{name}.toml") for name in ("national-nodes", "one-place"))
     lines = ["## One national centre with three nodes, or the same staff in one place", ""]
     lines += [
         "12 FTE in both ([national-nodes.toml](../../../docs/examples/national-nodes.toml), "
@@ -79,9 +73,34 @@ def _places() -> list[str]:
         "| | one place | centre and nodes | difference |",
         "|" + "---|" * 4,
     ]
-    for name, one in zip(names, found, strict=True):
-        lines.append(f"| {name} | " + " | ".join(effect_cells(one)) + " |")
+    return lines + _differences(place, nodes)
+
+
+def _projects() -> list[str]:
+    """Two lead projects of two years in Karleby, and a standing centre, each against neither."""
+    neither, centre = load_scenario("karleby", {"facilitator.fte": 0}), load_scenario("karleby")
+    projects = load_scenario(EXAMPLES / "karleby-projects.toml")
+    lines = ["## Karleby: two lead projects of two years, or a standing centre", ""]
+    lines += [
+        "Two projects of 3 FTE and two years ([their file](../../../docs/examples/karleby-projects.toml)) and "
+        "a centre of 4 FTE that stays, each against neither, after 15 years; "
+        f"{PAIRS} replicates on common seeds, seed {SEED}. The projects end after four and a half years.",
+    ]
+    for name, one in (("projects", projects), ("centre", centre)):
+        lines += ["", f"| | neither | {name} | difference |", "|" + "---|" * 4, *_differences(neither, one)]
     return lines
+
+
+def _differences(first: Scenario, second: Scenario) -> list[str]:
+    """Rows of a table: the second scenario against the first at the horizon, on common seeds."""
+    seeds = replicate_seeds(SEED, PAIRS)
+    ends = [np.array([run.values[-1] for run in run_all(partial(simulate, one), seeds)]) for one in (first, second)]
+    columns = plan(first).columns
+    kept = [columns.index(name) for name in ("exchanges", "adoption", "carbon", "public_cost")]
+    names = ("living exchanges", "participants in an exchange", "emissions avoided, t CO2e", "public cost, MSEK")
+    units = [unit(columns[column]) for column in kept]
+    found = paired_differences(ends[0][:, kept], ends[1][:, kept], units, SEED)
+    return [f"| {name} | " + " | ".join(effect_cells(one)) + " |" for name, one in zip(names, found, strict=True)]
 
 
 if __name__ == "__main__":

@@ -108,6 +108,17 @@ def test_national_nodes_and_one_place_cost_the_same_and_serve_other_people():
     assert ends[0] == pytest.approx(ends[1])
 
 
+def test_lead_projects_in_karleby_leave_exchanges_behind():
+    """Eight pairs of eight years: above none by three standard errors, three and a half years after the last."""
+    projects = load_scenario("docs/examples/karleby-projects.toml", months=96)
+    none = load_scenario("karleby", {"facilitator.fte": 0}, months=96)
+    assert [row.stop - row.start for row in projects.facilitators] == [24, 24]
+    gains = np.array(
+        [simulate(projects, seed)["exchanges"][-1] - simulate(none, seed)["exchanges"][-1] for seed in range(8)]
+    )
+    assert gains.mean() > 3 * gains.std(ddof=1) / len(gains) ** 0.5
+
+
 def towns(region):
     return {town.name for town in load_region(region).municipality}
 
