@@ -48,6 +48,11 @@ class Posterior:
     values: np.ndarray
     weights: np.ndarray
 
+    @property
+    def effective(self) -> float:
+        """How many particles of equal weight would be as good."""
+        return float(1.0 / np.square(self.weights).sum())
+
     def draws(self, count: int, seed: int) -> list[dict[str, Value]]:
         """`count` draws, each particle as often as its weight says, to within one (systematic resampling)."""
         generator = np.random.default_rng([seed, count])
