@@ -25,6 +25,7 @@ from experiments.designs import (
     Thinning,
     check_rows,
 )
+from experiments.files import beside
 from experiments.limits import LARGEST_SEED, MOST_RUNS
 from experiments.ranges import Range, flat_ranges, read_range
 
@@ -178,9 +179,7 @@ class _Reader:
         if len(sources) != 1 or not isinstance(self.content[sources[0]], str):
             self.wrong('give one of region = "..." and scenario = "file.toml"')
             self.stop()
-        source = self.content[sources[0]]
-        if sources == ["scenario"]:
-            source = str(self.file.parent / source)
+        source = beside(self.file, self.content[sources[0]], sources == ["scenario"])
         return load_scenario(source, self.values("parameters", self.content.get("parameters", {})),
                              months=self.content.get("months"))  # fmt: skip
 

@@ -55,6 +55,11 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def beside(file: Path, source: str, is_file: bool) -> str:
+    """What the file of a design starts from: a region's name, or a file (a region's, too), relative to the design's."""
+    return str(file.parent / source) if is_file or source.endswith(".toml") else source
+
+
 def write_text(file: Path, text: str) -> None:
     """Write a text file whole."""
     with whole(file) as temporary:

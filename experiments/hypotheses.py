@@ -27,6 +27,7 @@ from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from experiments.designs import Design, Thinning
 from experiments.effect import unit
+from experiments.files import beside
 from experiments.ranges import flat_ranges
 from experiments.sequences import interval
 from experiments.shards import TRAJECTORIES
@@ -279,7 +280,9 @@ def load_hypotheses(source: str | Path) -> Hypotheses:
     if bool(read.region) == bool(read.scenario):
         raise ScenarioError([f'{file}: give one of region = "..." and scenario = "file.toml"'])
     base = load_scenario(
-        read.region or str(file.parent / read.scenario), dict(flat_ranges(read.parameters)), months=read.months
+        beside(file, read.region or read.scenario, bool(read.scenario)),
+        dict(flat_ranges(read.parameters)),
+        months=read.months,
     )
     cells = {name: _typed(cell) for name, cell in read.cells.items()}
     asked = Hypotheses(read.name, base, cells, read.hypothesis, read.error, read.pairs, read.seed)

@@ -13,6 +13,7 @@ from abm.catalogue import DATA, DataError
 from abm.regions import load_region
 from abm.scenario import ScenarioError, load_scenario
 from abm.simulate import simulate
+from experiments.designfile import load_design
 from experiments.identity import description
 from results.regioncheck import check_text, region_check
 
@@ -199,3 +200,10 @@ def test_commands(own: Path) -> None:
     assert wrong.stderr.startswith(
         "kretslopp: Norrbygden/plants.csv: line 2: sector: 'C177' is not a sector; did you mean"
     )
+
+
+def test_a_design_starts_from_a_region_file_beside_it(own: Path) -> None:
+    text = 'region = "Norrbygden/Norrbygden.toml"\nkind = "factorial"\nreplicates = 2\n[ranges]\nfacilitator.fte = [0, 4]\n'
+    (own.parent / "design.toml").write_text(text, encoding="utf-8")
+    design = load_design(own.parent / "design.toml")
+    assert (design.scenario.region_name, len(design.columns["facilitator.fte"])) == ("Norrbygden", 2)
