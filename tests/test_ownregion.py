@@ -203,7 +203,8 @@ def test_commands(own: Path) -> None:
 
 
 def test_a_design_starts_from_a_region_file_beside_it(own: Path) -> None:
-    text = 'region = "Norrbygden/Norrbygden.toml"\nkind = "factorial"\nreplicates = 2\n[ranges]\nfacilitator.fte = [0, 4]\n'
+    text = 'region = "Norrbygden/Norrbygden.toml"\nkind = "factorial"\nreplicates = 2\n'
+    text += "[ranges]\nfacilitator.fte = [0, 4]\n"
     (own.parent / "design.toml").write_text(text, encoding="utf-8")
     design = load_design(own.parent / "design.toml")
     assert (design.scenario.region_name, len(design.columns["facilitator.fte"])) == ("Norrbygden", 2)
