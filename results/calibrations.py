@@ -107,6 +107,7 @@ def recovery_rows(recovery: Recovery) -> list[dict[str, Any]]:
         {
             "interval": f"{100 * row['level']:g} %",
             "holds the truth": f"{100 * row['coverage']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f})",
+            "an exact posterior of so few particles": f"{100 * row['exact']:.0f} %",
             "truths x parameters": str(row["n"]),
         }
         for row in recovery.coverage().to_dict("records")

@@ -27,6 +27,7 @@ HEAD = (
 )
 SHOWN = ("exchanges", "adoption")
 ALSO = {
+    "recovery": ("Whether known parameters would be found again", "calibration"),
     "validation": ("How the model holds with the default rule's draws", "validation"),
     "defaults": ("How it holds with the defaults", "validation"),
 }
