@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from abm.catalogue import DataError, nearest
+from abm.csvfile import read_text
 
 PINK_SHEET = "Monthly Prices"  # the sheet of the official workbook
 MISSING = {"", "..", "…", "...", "na", "n/a", "nan", "#n/a"}
@@ -140,15 +141,7 @@ def _header(file: Path, rows: list[Cells]) -> tuple[dict[int, str], dict[str, st
 
 def _csv_rows(file: Path) -> tuple[list[tuple[int, Cells]], bool]:
     """Lines and cells that are not empty, and whether the decimal sign is a comma."""
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError([f"{file}: no such file"]) from None
-    except OSError as error:
-        raise DataError([f"{file}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError([f"{file}: row {line}: not UTF-8; save it as CSV UTF-8 or XLSX"]) from None
+    text = read_text(file)
     lines = [line for line in text.splitlines() if line.strip()]
     sign = next((sign for sign in (";", "\t") if sum(sign in line for line in lines) > len(lines) / 2), ",")
     try:
