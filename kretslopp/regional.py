@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -42,7 +43,7 @@ def new_region(
     except OSError as error:
         raise ScenarioError([f"new-region {name}: {folder} cannot be written ({error.strerror})"]) from None
     typer.echo(f"Files: {', '.join(sorted(part.name for part in folder.iterdir()))} in {folder}")
-    typer.echo(f"Fill them in (docs/new-region.md), then: kretslopp check {file}")
+    typer.echo(f"Fill them in (docs/new-region.md), then: kretslopp check {shlex.quote(str(file))}")
 
 
 def check(region: Region, settings: Set = None, as_json: Json = False) -> None:

@@ -1,6 +1,7 @@
 """What a region holds, what is missing in it and what is odd, before anything runs: `kretslopp check`.
 
 Counts are means over a few draws of the firms (seeds 1 to `DRAWS`); nothing is simulated.
+Opportunities are those between parties that are there at the start, not at sites that firms may move into later.
 """
 
 from __future__ import annotations
@@ -55,14 +56,14 @@ def _counts(scenario: Scenario) -> tuple[pd.DataFrame, pd.DataFrame]:
     by_town, by_route = np.zeros((3, len(towns))), np.zeros((3, len(ids)))
     for seed in range(1, DRAWS + 1):
         world, _ = build(scenario, seed)
-        people, pairs = world.participants, world.pairs
-        firms = people["firm"] & ~people["potential"]
+        people, here = world.participants, ~world.participants["potential"]
+        pairs = world.pairs[here[world.pairs["supplier"]] & here[world.pairs["receiver"]]]
+        firms = people["firm"] & here
         taking_part = np.zeros(len(people), bool)
         taking_part[pairs["supplier"]] = taking_part[pairs["receiver"]] = True
         for row, chosen in enumerate((firms, firms & ~taking_part)):
             by_town[row] += np.bincount(people["municipality"][chosen], minlength=len(towns))
         by_town[2] += np.bincount(people["municipality"][pairs["supplier"]], minlength=len(towns))
-        here = ~people["potential"]
         for row, streams in enumerate((world.supplies, world.demands)):
             of = streams["byproduct"][here[streams["owner"]]]
             by_route[row] += np.bincount(of, minlength=len(ids))
@@ -170,8 +171,8 @@ def check_text(found: dict[str, Any]) -> str:
     lines = [
         f"{found['title']}: {found['municipalities']} municipalities, {found['firms']} firms, {plants}, "
         f"{found['utilities']} utilities, {len(found['facilitators'])} facilitators beside the resource centre.",
-        f"{found['opportunities']:.0f} opportunities; {found['share_without_opportunity']:.0%} of the firms have none "
-        f"(mean of {found['draws']} draws of the firms, seeds 1 to {found['draws']}).",
+        f"{found['opportunities']:.0f} opportunities at the start; {found['share_without_opportunity']:.0%} of the firms "
+        f"have none (mean of {found['draws']} draws of the firms, seeds 1 to {found['draws']}).",
     ]
     for rows in ("by_municipality", "by_byproduct"):
         short = [

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from abm.catalogue import DATA, DataError
 from abm.regions import load_region
 from abm.scenario import ScenarioError, load_scenario
-from abm.simulate import simulate
+from abm.simulate import build, simulate
 from experiments.designfile import load_design
 from experiments.identity import description
 from results.regioncheck import check_text, region_check
@@ -182,6 +183,8 @@ def test_counts_of_the_check_are_those_of_the_built_worlds() -> None:
     assert sum(row["opportunities_as_donor"] for row in found["by_municipality"]) == pytest.approx(total)
     assert 0.0 < found["share_without_opportunity"] < 1.0
     assert "It can be run." in check_text(found)
+    everywhere = np.mean([len(build(scenario, seed)[0].pairs) for seed in range(1, 6)])
+    assert 0 < total < everywhere  # sites that firms may move into are left out
 
 
 def test_commands(own: Path) -> None:
