@@ -171,7 +171,7 @@ def check_text(found: dict[str, Any]) -> str:
     lines = [
         f"{found['title']}: {found['municipalities']} municipalities, {found['firms']} firms, {plants}, "
         f"{found['utilities']} utilities, {len(found['facilitators'])} facilitators beside the resource centre.",
-        f"{found['opportunities']:.0f} opportunities at the start; {found['share_without_opportunity']:.0%} of the firms "
+        f"{found['opportunities']:.0f} opportunities at the start; {found['share_without_opportunity']:.0%} of firms "
         f"have none (mean of {found['draws']} draws of the firms, seeds 1 to {found['draws']}).",
     ]
     for rows in ("by_municipality", "by_byproduct"):
