@@ -4,12 +4,16 @@
 
 prints, for each raw material that calibration/commodities.toml links to a series, shipped and fitted values, and the
 rows to write. Changing the shipped table changes results, so this only shows it.
+
+A row has the fitted volatility, jumps and loading. Its price is the mean of the real prices of the record, not the
+fitted long-run mean, which hangs on the half-life; its half-life is the fitted one, or the pooled one where the
+likelihood has no maximum within the record.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +26,9 @@ from calibration.priceseries import Window, cut_by_deflator, make_deflator, make
 LINKS = Path(__file__).parent / "commodities.toml"
 KEYS = {"long_run_mean": "price", "half_life_years": "half_life"}  # where a row calls a number otherwise
 START, BASE_YEAR = "1996", 2024
+POOLED_HALF_LIFE = (
+    3.5  # years, of all monthly real prices of the Pink Sheet together 1996-2026 (source: see docs/prices.md)
+)
 
 
 class Link(Row):
@@ -42,16 +49,15 @@ def significant(value: float | None) -> str:
     return f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
-def row_text(identity: str, name: str, one: Fit, loading: float, source: str, price: float | None = None) -> str:
-    """A `[[commodity]]`, standard errors and intervals in comments; `price` in place of the fitted one."""
+def row_text(identity: str, name: str, one: Fit, loading: float, source: str, instead: Mapping[str, float]) -> str:
+    """A `[[commodity]]`, standard errors and intervals in comments; `instead`: values in place of fitted ones."""
     lines = ["[[commodity]]", f'id = "{identity}"', f'name = "{_quoted(name)}"']
     for number in NUMBERS:
         found = one[number]
         comment = f"se {significant(found.se)}, 95 % {significant(found.low)} to {significant(found.high)}"
         comment += f", unit {one.series.unit}" if number == "long_run_mean" else ""
-        value = found.value
-        if number == "long_run_mean" and price is not None:
-            value, comment = price, f"fitted {significant(found.value)}, {comment}"
+        comment = f"fitted {significant(found.value)}, {comment}" if number in instead else comment
+        value = instead.get(number, found.value)
         lines.append(f"{KEYS.get(number, number)} = {float(f'{value:.4g}')!r}  # {comment}")
     lines += [f"loading = {float(f'{loading:.2f}')!r}", f'source = "{_quoted(source)}"']
     return "\n".join([*lines, *(f"# {flag}" for flag in one.flags)])
@@ -77,8 +83,14 @@ class Remade:
 
     @property
     def price(self) -> float:
-        """SEK of 2024 per unit: of the fit, or as shipped where that is judgement."""
-        return self.shipped.price if self.link.factor is None else self.link.factor * self.fit["long_run_mean"].value
+        """SEK of 2024 per unit: the record's mean, or as shipped where that is judgement."""
+        return self.shipped.price if self.link.factor is None else self.link.factor * self.fit.window_mean
+
+    @property
+    def instead(self) -> dict[str, float]:
+        """What the row has in place of fitted values."""
+        at_bound = "half_life_at_bound" in self.fit.flags
+        return {"long_run_mean": self.price} | ({"half_life_years": POOLED_HALF_LIFE} if at_bound else {})
 
     def comparison(self) -> list[str]:
         """Lines: shipped, fitted, and whether the interval holds what is shipped."""
@@ -100,8 +112,10 @@ class Remade:
     def row(self) -> str:
         """The row to write."""
         where = f"{self.link.series}, World Bank Pink Sheet, real {BASE_YEAR} USD, {span(self.fit)} (CC BY 4.0)"
-        source = f"{where}, kretslopp prices fit; {self.link.source}"
-        return row_text(self.link.id, self.shipped.name, self.fit, self.loading, source, self.price)
+        price = f"price: mean {significant(self.fit.window_mean)} {self.fit.series.unit} x " if self.link.factor else ""
+        half_life = "half-life: the pooled one; " if "half_life_years" in self.instead else ""
+        source = f"{where}, kretslopp prices fit; {half_life}{price}{self.link.source}"
+        return row_text(self.link.id, self.shipped.name, self.fit, self.loading, source, self.instead)
 
 
 def remake(prices: Path, deflator: Path) -> list[Remade]:

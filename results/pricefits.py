@@ -112,7 +112,7 @@ def prices_toml(fits: Sequence[Fit], links: Correlation, basis: str, source: str
     rows = []
     for one, loading in zip(fits, links.loadings, strict=True):
         name = one.series.name
-        rows.append(row_text(identifier(name), name, one, float(loading), f"{name}, {source}, {span(one)}"))
+        rows.append(row_text(identifier(name), name, one, float(loading), f"{name}, {source}, {span(one)}", {}))
     return "\n".join(head) + "\n\n" + "\n\n".join(rows) + "\n"
 
 

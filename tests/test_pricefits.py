@@ -563,7 +563,12 @@ def test_shipped_rows_beside_the_fit() -> None:
     for one in remake(PINK, CPI):
         shipped = math.sqrt(one.shipped.volatility**2 + one.shipped.jump_rate * one.shipped.jump_sd**2)
         assert one.fit.total_volatility == pytest.approx(shipped, rel=0.4), one.link.id
-        assert Commodity(**tomllib.loads(one.row())["commodity"][0]).id == one.link.id
+        row = Commodity(**tomllib.loads(one.row())["commodity"][0])
+        assert row.id == one.link.id
+        mean = one.shipped.price if one.link.factor is None else one.link.factor * one.fit.window_mean
+        assert row.price == pytest.approx(mean, rel=1e-3)
+        at_bound = "half_life_at_bound" in one.fit.flags
+        assert row.half_life == pytest.approx(3.5 if at_bound else one.fit["half_life_years"].value, rel=1e-3)
 
 
 # -- does history behave as the fitted process?
