@@ -45,6 +45,7 @@ published: .venv/ready-dev  ## remake the kept reference results
 	$(BIN)/kretslopp validate ostergotland --out $(PUBLISHED)/calibration/defaults
 	$(BIN)/python -m results.rulespread $(PUBLISHED)/calibration
 	$(BIN)/python -m results.regiontable $(PUBLISHED)/regions
+	$(BIN)/python -m results.properties $(PUBLISHED)/properties
 	$(BIN)/python -m results.sectorpairs $(PUBLISHED)/regions
 
 bench: .venv/ready-dev  ## measure speed and memory anew (twenty minutes, idle machine): benchmarks/RESULTS.md

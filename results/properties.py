@@ -23,6 +23,10 @@ from results.tables import effect_cells, number
 
 REGION, PAIRS, SEED = "ostergotland", 60, 7
 Changes = dict[str, Value]
+APART = (
+    "At the high end of their sweeps, from month 12, without a centre; not at equal cost "
+    "([comparison](../comparison/comparison.md) is). Sums over the 15 years."
+)
 ALONE: Changes = {"facilitator.fte": 0.0}
 RULES = ("npv", "payback", "real_option", "planned_behaviour", "satisficing")
 CLOSING = 96  # month in which the centre of one row closes
@@ -71,8 +75,8 @@ class Ends:
     def difference(self, name: str, before: Changes, after: Changes, month: int = -1) -> Difference:
         """The second against the first at the end, or in a month."""
         column = self.columns.index(name)
-        pair = (self.runs(changes)[:, month, column][:, None] for changes in (before, after))
-        return paired_differences(*pair, [unit(name)], SEED)[0]
+        without, with_ = (self.runs(changes)[:, month, column][:, None] for changes in (before, after))
+        return paired_differences(without, with_, [unit(name)], SEED)[0]
 
 
 def _growth(ends: Ends) -> str:
@@ -121,13 +125,7 @@ def main(folder: Path) -> None:
     for label, (before, after) in _changes().items():
         lines.append(f"| {label} | {' | '.join(effect_cells(ends.difference('exchanges', before, after)))} |")
     lines += ["", _growth(ends), _withdrawal(ends), ""]
-    lines += [
-        "## Interventions alone",
-        "",
-        "At the high end of their sweeps, from month 12, without a centre; not at",
-        "",
-    ]
-    lines[-2] += " equal cost ([comparison](../comparison/comparison.md) is). Sums over the 15 years."
+    lines += ["## Interventions alone", "", APART, ""]
     lines += [*_interventions(ends), ""]
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "README.md", "\n".join(lines))
