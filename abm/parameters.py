@@ -258,7 +258,7 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("learning.social_loss", 0.10, 0.0, 0.3, "share", "social capital that both parties lose at an ending",
     domain=SHARE),
   # -- discovery
-  P("discovery.finds", 0.47, 0.1, 0.6, "1/yr", "finds per aware participant when candidates are plenty",
+  P("discovery.finds", 0.45, 0.1, 0.6, "1/yr", "finds per aware participant when candidates are plenty",
     "calibrated to Kalundborg 1959-1998, rule real_option (results/published/calibration)"),
   P("discovery.half_weight", 4.0, 1, 15, "weight", "candidate weight at which half of the search budget is productive",
     domain=POSITIVE),
