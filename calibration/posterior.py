@@ -6,8 +6,9 @@ the variance of one pair's effect:
 
     parameters  Var(m) - E[s2]/R        chance  E[s2]
 
-The interval of the mean effect at given parameters is taken from the m, drawn together by sqrt(parameters / Var(m)):
-otherwise the noise of few pairs would count as ignorance. Intervals of the split: bootstrap over draws.
+The interval of the mean effect at given parameters is taken from the m, drawn together until their variance is that
+of the parameters and of the overall mean, parameters + Var(m)/draws: otherwise the noise of few pairs would count as
+ignorance. Intervals of the split: bootstrap over draws.
 """
 
 from __future__ import annotations
@@ -213,7 +214,8 @@ def uncertain(without: np.ndarray, with_: np.ndarray, unit: str, seed: int) -> U
     parameters, chance = (float(one) for one in split_variance(effects))
     spread = float(means.var(ddof=1))
     middle = float(means.mean())
-    together = middle + (means - middle) * (math.sqrt(parameters / spread) if spread > 0.0 else 0.0)
+    kept = min((parameters + spread / draws) / spread, 1.0) if spread > 0.0 else 0.0
+    together = middle + (means - middle) * math.sqrt(kept)
     whole = parameters + chance
     share, share_ci = None, None
     if whole > 1e-18 * middle**2 and whole > 0.0:

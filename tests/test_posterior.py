@@ -45,6 +45,7 @@ def test_interval_of_the_mean_effect_leaves_noise_out():
     assert one.predictive[1] - one.predictive[0] == pytest.approx(2 * 1.96, rel=0.1)
     assert one.ci[1] - one.ci[0] < 0.8  # sqrt(Var(m)) alone would give 1.96
     assert one.share_ci[0] < 0.03
+    assert one.ci[1] - one.ci[0] > 2 * 1.5 * one.standard_error  # but never to nothing: the mean itself is uncertain
     varied = uncertain(np.zeros((400, 4)), rng.normal(5, 1, (400, 4)) + rng.normal(0, 2, (400, 1)), "count", seed=1)
     assert varied.ci[1] - varied.ci[0] == pytest.approx(2 * 1.96 * 2, rel=0.15)
     assert varied.share_ci[0] < 0.8 < varied.share_ci[1]  # 4 of 5
