@@ -47,10 +47,11 @@ class Truth:
 
 
 TRUTHS = (
-    Truth("natural gas, as shipped", 100.0, 0.25, 3.0, 0.23, 0.32),
-    Truth("diammonium phosphate, as shipped", 100.0, 0.14, 3.5, 0.33, 0.2),
+    Truth("few large jumps", 100.0, 0.25, 3.0, 0.23, 0.32),
+    Truth("few jumps, calm between", 100.0, 0.14, 3.5, 0.33, 0.2),
     Truth("quick return, frequent jumps", 100.0, 0.2, 1.5, 1.0, 0.2),
     Truth("slow return", 100.0, 0.2, 8.0, 0.5, 0.25),
+    Truth("natural gas, as shipped", 100.0, 0.0988, 3.5, 5.094, 0.1626),
 )
 
 
