@@ -40,7 +40,7 @@ published: .venv/ready-dev  ## remake the kept reference results
 	$(BIN)/python -m tests.exact $(PUBLISHED)/sensitivity
 	$(BIN)/python -m calibration.pricerecovery $(PUBLISHED)/prices
 	for rule in $(RULES); do $(BIN)/kretslopp calibrate kalundborg --set appraisal.rule=$$rule --waves 3 --particles 100 --out $(PUBLISHED)/calibration/$$rule || exit 1; done
-	$(BIN)/kretslopp calibrate kalundborg --waves 3 --particles 50 --recover 20 --out $(PUBLISHED)/calibration/recovery
+	$(BIN)/kretslopp calibrate kalundborg --waves 3 --particles 50 --recover 60 --out $(PUBLISHED)/calibration/recovery
 	$(BIN)/kretslopp validate ostergotland --posterior $(PUBLISHED)/calibration/real_option/posterior.csv --out $(PUBLISHED)/calibration/validation
 	$(BIN)/kretslopp validate ostergotland --out $(PUBLISHED)/calibration/defaults
 	$(BIN)/python -m results.rulespread $(PUBLISHED)/calibration

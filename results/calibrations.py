@@ -116,12 +116,14 @@ def recovery_rows(recovery: Recovery) -> list[dict[str, Any]]:
 
 def recovery_words(recovery: Recovery) -> str:
     """What the recovery rests on and says."""
-    counts, p = recovery.ranks()
+    counts, expected, p = recovery.ranks()
     return (
         f"{recovery.truths} truths drawn from the prior, {recovery.ruled_out} of them ruled out entirely; "
         f"{recovery.particles} particles, {recovery.generations} generations, first wave shared, seed {recovery.seed}. "
-        f"Ranks of the truth in fifths of the posterior: {', '.join(map(str, counts))} (uniform: p {p:.2f}); "
-        "parameters of one truth are taken as independent, which they are not quite."
+        f"Ranks of the truth in fifths of the posterior: {', '.join(map(str, counts))}; of so few particles "
+        f"of an exact posterior {', '.join(f'{one:.0f}' for one in expected)} (p {p:.2f}); parameters of one truth are "
+        f"taken as independent, which they are not quite. Truths lie at {recovery.table['value'].mean():.2f} of their "
+        "ranges on average: where targets say little, ranks follow that luck."
     )
 
 
@@ -185,12 +187,13 @@ def recovery_figure(recovery: Recovery) -> Figure:
     """Rank histogram, and where each truth lies against the posterior's median."""
     from results.drawing import BLUE, FAINT, GREY, new_figure
 
-    counts, _ = recovery.ranks()
+    counts, expected, _ = recovery.ranks()
     figure = new_figure(3.0)
     left, right = figure.subplots(1, 2)
     edges = np.linspace(0, DRAWS + 1, len(counts) + 1)
-    expected, sd = counts.sum() / len(counts), np.sqrt(counts.sum() * (1 - 1 / len(counts)) / len(counts))
-    left.axhspan(expected - 1.96 * sd, expected + 1.96 * sd, color=FAINT, lw=0)
+    sd = np.sqrt(expected * (1 - expected / counts.sum()))
+    for first, last, middle, one in zip(edges[:-1], edges[1:], expected, sd, strict=True):
+        left.fill_between([first, last], middle - 1.96 * one, middle + 1.96 * one, color=FAINT, lw=0)
     left.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=BLUE, ec="white")
     left.set_xlabel("rank of the truth in the posterior")
     left.set_ylabel("truths x parameters")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import gamma, pi
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 
@@ -12,7 +13,7 @@ from calibration.abc import contraction, sample_posterior
 from calibration.emulator import fit_emulator
 from calibration.matching import CUT, emulated, first_design, implausibility, match, sample_below, what_is_left
 from calibration.problem import Problem
-from calibration.recovery import recover_one
+from calibration.recovery import DRAWS, Recovery, recover_one
 from calibration.screening import screen
 
 SLOPES = np.array([[1.0, 0.0, 0.5, 0.0], [0.0, 1.0, -0.5, 0.0]])  # the fourth input does nothing
@@ -252,3 +253,18 @@ def test_screening_finds_the_inputs_that_move_a_target():
     top = found.table.iloc[0]
     assert (top["target"], top["score"]) == ("x", pytest.approx(6.0, abs=0.4))
     assert found.chosen(1) == (inputs[1].name,)
+
+
+@pytest.mark.parametrize("particles", [5, 20])
+def test_ranks_of_few_particles_are_expected_as_an_exact_posterior_shows_them(particles):
+    """Truth and particles of the same law: chi-square finds nothing, but ranks that lie low."""
+    rng = np.random.default_rng(1)
+    many = 4000
+    below = (rng.uniform(size=(many, particles)) < rng.uniform(size=(many, 1))).sum(axis=1)
+    ranks = rng.binomial(DRAWS, below / particles).astype(float)
+    counts, expected, p = Recovery(pd.DataFrame({"rank": ranks}), many, 0, particles, 1, 0, 1).ranks()
+    assert counts.sum() == many
+    assert expected.sum() == pytest.approx(many)
+    assert p > 0.01
+    low = Recovery(pd.DataFrame({"rank": 0.8 * ranks}), many, 0, particles, 1, 0, 1)
+    assert low.ranks()[2] < 1e-6
