@@ -116,7 +116,7 @@ DIRECTIONS: tuple[Direction, ...] = (
     Direction("appraisal.uncertainty", -1),
     Direction("appraisal.risk_aversion", -1),
     Direction("appraisal.half_examples", -1),
-    Direction("appraisal.redundancy", +1, given=ALONE | {"population.firms": 1200}),  # few have a second supplier
+    Direction("appraisal.redundancy", +1, given=ALONE | {"population.firms": 2400}),  # few have a second supplier
     Direction("appraisal.interval", -1),
     Direction("appraisal.payback_median", +1, given=PAYBACK),
     Direction("appraisal.attitude", +1, given=PLANNED),

@@ -116,7 +116,7 @@ def test_a_strategy_other_than_value_starts_fewer_exchanges(region: Scenario, st
 def test_a_strategy_moves_the_mix(region: Scenario, strategy: str, more: str, less: str | None) -> None:
     base = LEADER | {"facilitator.fte": 0.5}
     arms = [region.with_values(base), region.with_values(base | {"facilitator.strategy": strategy})]
-    pairs = run_all(lambda seed: simulate_arms(arms, seed), replicate_seeds(7, 60))
+    pairs = run_all(lambda seed: simulate_arms(arms, seed), replicate_seeds(7, 120))
     moved = np.array([second[more][-1] - first[more][-1] for first, second in pairs])
     if less:
         moved -= np.array([second[less][-1] - first[less][-1] for first, second in pairs])
