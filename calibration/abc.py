@@ -29,7 +29,7 @@ RESAMPLES = 2000
 INNER = (0.05, 0.95)
 SEEDS = 2**62
 GUESS = 4  # simulations for each particle that is kept
-OFTEN = 100
+OFTEN = 1000
 WIDE = 0.02  # share of the cube from which on what is left is drawn by trial, and not from its sample
 
 

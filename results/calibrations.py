@@ -201,7 +201,7 @@ def recovery_figure(recovery: Recovery) -> Figure:
     right.plot(recovery.table["value"], recovery.table["median"], ".", color=BLUE, alpha=0.5, ms=5)
     right.set_xlabel("truth, within the range")
     right.set_ylabel("posterior median")
-    foot = f"{recovery.truths} truths. Band: 95 % of uniform counts."
+    foot = f"{recovery.truths} truths. Band: 95 % of counts if the posterior were exact."
     figure.supxlabel(foot, x=0.995, ha="right", fontsize=7.5, color=GREY)
     return figure
 
