@@ -82,8 +82,8 @@ def _text(table: pd.DataFrame, folder: Path) -> str:
         "# Calibrated parameters\n\nMade by `make published`. Decision rules calibrated on their own to the cluster of "
         f"Kalundborg: {pages}.{also} What is compared below: Östergötland, 15 years, {DRAWS} draws from each posterior "
         f"with four pairs each, and as many pairs at the defaults, seed {SEED}. Of what is calibrated the defaults "
-        "have `discovery.finds` alone, which is informed under most rules. Where few particles are effective, the "
-        "interval over parameters is rough and mostly too short.\n\n" + "\n".join(lines)
+        "have `discovery.finds` alone (MODEL.md, section 8). Where few particles are effective, the interval over "
+        "parameters is rough and mostly too short.\n\n" + "\n".join(lines)
     )
 
 
