@@ -17,6 +17,7 @@ from abm.compiled import event, mechanism
 from abm.opportunities import pair_key
 from abm.registers import join_queues
 from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, NONE, RESTING, SELF, is_known, move
+from abm.worth import pay, search_cost
 
 SAFETY = 1.0 - 1e-9  # a bound must not be late by a rounding error
 
@@ -155,6 +156,14 @@ def rest(c, t, p, state):
     put_due(e, t + p.discovery.cool_down, state.pairs, state.calendar)
 
 
+@mechanism
+def pay_search(fixed, found, p, world, state):
+    """Who searched pays for it, whatever comes of the find: with a broker both parties, else those that are aware."""
+    for i in (fixed.supplier, fixed.receiver):
+        if found == BROKER or state.persons[i].aware:
+            pay(i, search_cost(found, state.persons[i], p.transaction), world, state)
+
+
 @event
 def identify(e, found, t, p, world, state):
     """Latent pair `e` is found."""
@@ -170,6 +179,7 @@ def identify(e, found, t, p, world, state):
     state.pairs[e].place, case.stage = c, IDENTIFIED
     state.found[state.tally[0].found] = e
     state.tally[0].found += 1
+    pay_search(fixed, found, p, world, state)
     if found == SELF:
         state.account[0].found_self += 1
     else:

@@ -260,6 +260,7 @@ class World(NamedTuple):
     price_process: np.ndarray  # prices.PROCESS
     market: np.ndarray  # (M, K) prices.MARKET
     unit_value: np.ndarray  # (M, K, discount classes) SEK yr/unit
+    waiting: np.ndarray  # (M, K, discount classes) share of that for which it pays to wait
     rates: np.ndarray  # 1/yr, by discount class
     annuities: np.ndarray  # yr, by discount class
     levers: np.ndarray  # interventions.LEVERS, M
@@ -313,6 +314,7 @@ class State(NamedTuple):
     adopters_of_size: np.ndarray  # i8
     market: np.ndarray  # prices.MARKET, K
     unit_value: np.ndarray  # (K, discount classes)
+    waiting: np.ndarray  # (K, discount classes)
     deal: np.ndarray  # DEAL of supplier and receiver
     prospect: np.ndarray  # rules.PROSPECT of supplier and receiver
 
