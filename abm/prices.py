@@ -143,7 +143,7 @@ def _weights(rates, horizon):
 
 @kernel
 def unit_values(x, process, rates, horizon, reverting):
-    """Value of one unit a year over the horizon, SEK yr/unit, and how it answers to the log price of today, SEK yr/unit.
+    """Value of one unit a year over the horizon, SEK yr/unit, and what of it moves with the log price of today.
 
     Shape of both (months, commodities, discount classes). The sum over expected prices at 0.25, 0.75, ... years.
     Without `reverting` today's price is taken for ever.

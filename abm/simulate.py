@@ -15,7 +15,7 @@ from abm.compiled import kernel
 from abm.discovery import become_latent
 from abm.month import months
 from abm.observe import INDICATORS, Rows
-from abm.opportunities import enumerate_opportunities
+from abm.opportunities import SHELVES, enumerate_opportunities
 from abm.parameters import OF_THE_CENTRE, Value
 from abm.plan import plan
 from abm.population import SIZE_LIMITS, draw_population
@@ -216,7 +216,8 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         towns=np.zeros(towns, TOWN),
         centres=np.zeros(centres, CENTRE),
         seats=np.zeros((centres, towns), SEAT),
-        coverage=np.zeros(world.serves.shape[1], COVERAGE),
+        coverage=np.zeros((world.serves.shape[1], SHELVES), COVERAGE),
+        screenings=np.zeros((centres, SHELVES)),
         tally=np.zeros(1, TALLY),
         account=np.zeros(1, ACCOUNT),
         ledger=np.zeros(towns, LEDGER),

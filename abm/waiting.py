@@ -1,7 +1,7 @@
 """What it pays to wait: the option to join later, at the price of the day.
 
-A party that knows of an exchange may join today, worth V(x) at log deviation x of the price, for an irreversible cost S,
-or look again later. It discounts at its rate r, and loses the option at a hazard (the exchange is forgotten), which
+A party that knows of an exchange may join today, worth V(x) at log deviation x of the price, for an irreversible cost
+S, or look again later. It discounts at its rate r, and loses the option at a hazard (the exchange is forgotten), which
 discounts what it may still do and not what it has done. Where it waits, the option is worth a multiple of psi, the
 rising solution of sigma^2/2 psi'' - kappa x psi' = (r + hazard) psi; with value matching and smooth pasting it joins if
 

@@ -76,13 +76,13 @@ def hour(person, rates):
 
 @mechanism
 def search_cost(found, person, rates):
-    """What a find costs a party that searched, SEK; next to a broker that searches for it, it saves most of its hours."""
+    """What a find costs a party that searched, SEK; where a broker searches for it, it saves most of its hours."""
     return hour(person, rates) * rates.search_hours * (1.0 - rates.broker_cut * (found == BROKER))
 
 
 @mechanism
 def transaction_cost(case, person, rub, permit, rates):
-    """Transaction cost of one party after the find, SEK: what is sunk when talks start, and what is left to the closing.
+    """Transaction cost of one party after the find, SEK: what is sunk when talks start, and what is left for the end.
 
     `rub` is `friction`, `permit` the effort after relief and municipal help.
     """

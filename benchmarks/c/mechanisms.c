@@ -209,7 +209,7 @@ static inline void reschedule(int64_t e, int64_t t, const World *world, const St
     const double attention = donor->attention * donor->aware + user->attention * user->aware;
     const double rate = world->fastest_search * pair->weight * attention;
     const double own = rate > 0.0 ? (clocks->self_target - searched(pair, donor, user)) / rate : INFINITY;
-    const double broker = 12.0 * (clocks->broker_target - state->coverage[pair->coverage].screening);
+    const double broker = 12.0 * (clocks->broker_target - state->coverage[pair->coverage * state->coverage_columns + pair->shelf].screening);
     const double months = broker < own ? broker : own;
     int64_t wait = state->calendar_size;
     if (months < (double)wait) {
@@ -230,7 +230,7 @@ static uint64_t key_of(int64_t e, const World *world) {
 static void start_screening(int64_t e, int64_t t, const Parameters *p, const World *world, const State *state) {
     const Opportunity *pair = &world->pairs[e];
     Pair *clocks = &state->pairs[e];
-    Coverage *coverage = &state->coverage[pair->coverage];
+    Coverage *coverage = &state->coverage[pair->coverage * state->coverage_columns + pair->shelf];
     const double threshold = exponential(world->seed, CHANCE_FOUND_BROKER, key_of(e, world), clocks->attempt);
     const double hit = p->discovery.hit_rate * exp(-pair->distance / p->discovery.broker_distance);
     clocks->broker_target = coverage->screening + threshold / hit;
@@ -411,7 +411,7 @@ static void identify(int64_t e, uint8_t found, int64_t t, const Parameters *p, c
     Tally *tally = state->tally;
     unlink_pair(e, state->pairs, state->calendar);
     if (state->persons[fixed->supplier].registered && state->persons[fixed->receiver].registered)
-        state->coverage[fixed->coverage].candidates -= 1;
+        state->coverage[fixed->coverage * state->coverage_columns + fixed->shelf].candidates -= 1;
     const int64_t c = take_place(state);
     Case *one = &state->cases[c];
     describe(one, e, p, world, state);
@@ -516,7 +516,7 @@ void discovery(int64_t t, const Parameters *restrict p, const World *restrict wo
         else if (searched(pair, &state->persons[pair->supplier], &state->persons[pair->receiver]) >=
                  clocks->self_target)
             identify(e, SELF, t, p, world, state);
-        else if (state->coverage[pair->coverage].screening >= clocks->broker_target)
+        else if (state->coverage[pair->coverage * state->coverage_columns + pair->shelf].screening >= clocks->broker_target)
             identify(e, BROKER, t, p, world, state);
         else
             reschedule(e, t, world, state);

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.twin.model import RegionModel
 
 EARTH_RADIUS = 6371.0
+SHELVES = 16  # on which brokers sort opportunities, the most promising first
 TRUCK = 0.077  # kg CO2e per tonne-km
 TAX_OF_TODAY = float(BY_NAME["worth.landfill_tax"].default)  # which opportunities exist does not follow a swept tax
 
@@ -106,7 +107,8 @@ class Opportunity:
         self.rank = luck.uniform(chance.VISIT_ORDER, self.key)
         self.donor_weight = self.user_weight = 0.0  # finds per unit of search of each party
         self.screen_weight = p.discovery.hit_rate * math.exp(-distance / p.discovery.broker_distance)
-        self.coverage: Coverage = model.coverage_of(self.donor.municipality, self.user.municipality)
+        self.promise = self.gross_value * math.exp(-distance / p.discovery.broker_distance)
+        self.coverage: Coverage  # once brokers have sorted what there is
         self.stage = Stage.DORMANT
         self.attempt = 0
         self.finder: Finder | None = None  # of this attempt, or of the last one
@@ -469,4 +471,7 @@ def opportunities(model: RegionModel, supplies: list[Stream], demands: list[Stre
         ]
         within = sorted((pair for pair in near if pair[0] < reach), key=lambda pair: pair[0])
         found += [Opportunity(model, supply, demand, p.road_factor * d) for d, demand in within[: p.max_partners]]
-    return sorted((one for one in found if one.exists), key=attrgetter("rank"))
+    existing = [one for one in found if one.exists]
+    for place, one in enumerate(sorted(existing, key=attrgetter("promise"), reverse=True)):
+        one.coverage = model.coverage_of(*one.towns, place * SHELVES // len(existing))
+    return sorted(existing, key=attrgetter("rank"))
