@@ -101,7 +101,7 @@ DIRECTIONS: tuple[Direction, ...] = (
     Direction("worth.carbon_price", +1),
     Direction("worth.carbon_value", +1),
     Direction("transaction.wage", -1),
-    Direction("transaction.search_hours", -1),
+    Direction("transaction.search_hours", +1, "transaction_cost"),  # paid at the find, it deters nothing later
     Direction("transaction.bargain_hours", -1),
     Direction("transaction.permit_hours", -1),
     Direction("transaction.enforce_hours", -1),
@@ -109,7 +109,7 @@ DIRECTIONS: tuple[Direction, ...] = (
     Direction("transaction.cross_surcharge", -1),
     Direction("transaction.trust_cut", +1),
     Direction("transaction.support_cut", +1, given=LEADERSHIP),
-    Direction("transaction.broker_cut", +1, given=BROKERAGE),
+    Direction("transaction.broker_cut", -1, "transaction_cost", BROKERAGE),
     Direction("transaction.learning", +1),
     Direction("transaction.neighbour_trust", +1),
     # doubt and decision
@@ -183,6 +183,7 @@ DIRECTIONS: tuple[Direction, ...] = (
     Direction("facilitator.cases", +1, given=_only("leadership", 0.8)),
     Direction("facilitator.trainings", +1, given=TRAINING),
     Direction("facilitator.screenings", +1, given=BROKERAGE),
+    Direction("facilitator.registrations", +1, given=BROKERAGE),  # the best are screened first, however many there are
     Direction("facilitator.attendances", +1, given=MEETING),
     Direction("facilitator.steps", +1, "maturity", _only("policy", 0.8)),
     Direction("facilitator.relief", +1, given=_only("policy", 0.8)),
@@ -225,11 +226,6 @@ OPEN: tuple[tuple[str, str], ...] = (
         "rarer looks cost time, but the centre gives a case up after so many refused ones: with 8 FTE of "
         "process leadership alone 1 to 12 months raise exchanges from 116 to 118, and lower them from 121 to 119 if it "
         "never gives up",
-    ),
-    (
-        "facilitator.registrations",
-        "more are in the register, but more pairs share the screenings: with a broker of 0.8 FTE 15 to 60 a year lower "
-        "exchanges from 114.9 to 113.3, with 8 FTE all are registered soon",
     ),
     ("facilitator.review_period", "fewer reviews, but each sees more growth"),
     ("facilitator.patience", "cases get more chances, but hopeless ones take up the time of others"),
