@@ -37,6 +37,12 @@ class Part:
         return BY_NAME[self.level].unit
 
     @property
+    def cost(self) -> str | None:
+        """The parameter that says what a unit of it costs; None where its cost is what it pays to the parties."""
+        name = self.level.rpartition(".")[0] + ".cost"
+        return name if name in BY_NAME else None
+
+    @property
     def start(self) -> str:
         """The parameter that says from which month on it is in force."""
         return self.level.rpartition(".")[0] + ".start"
@@ -68,6 +74,11 @@ class Option:
     def tax(self) -> bool:
         """Does it bring in money instead of spending it?"""
         return all(part.tax for part in self.parts)
+
+    @property
+    def stepwise(self) -> bool:
+        """Does any part come in whole steps only?"""
+        return any(part.whole for part in self.parts)
 
     @property
     def farthest(self) -> float:

@@ -67,11 +67,12 @@ def compare(
     from experiments.comparison import check_question, compare
     from experiments.files import manifest, write_json
     from kretslopp.progress import Stages
-    from results.comparing import comparison_dict, comparison_text, write_comparison
+    from results.comparing import comparison_text
+    from results.comparisonfiles import comparison_dict, write_comparison
 
     check_question(scenario, options, budget, pairs, seed if robust else None)
     folder = output_folder(out, f"{scenario.name}-compare", COMPARISON)
-    for stale in ("manifest.json", "regret.csv"):  # where the manifest is, the rest belongs together
+    for stale in ("manifest.json", "regret.csv", "unit_costs.csv"):  # where the manifest is, the rest belongs together
         (folder / stale).unlink(missing_ok=True)
     with Stages() as stages:
         found = compare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from abm.interventions import INTERVENTIONS
@@ -50,6 +50,13 @@ def percent_or_number(value: float, unit: str) -> str:
 def unit_of(unit: str) -> str:
     """The unit as printed; shares are already per cent."""
     return "" if unit in ("share", "count") else unit
+
+
+def markdown_table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Rows of the same columns as lines of a Markdown table."""
+    head = list(rows[0])
+    cells = [[row[name] for name in head] for row in rows]
+    return ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *cells)]
 
 
 def effect_cells(difference: Difference) -> tuple[str, str, str]:
