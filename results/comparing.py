@@ -21,7 +21,7 @@ from results.comparisonwords import (
     per_tonne_text,
     plain,
     ranking_cell,
-    regret_text,
+    regret_cells,
     regret_words,
     ties_text,
 )
@@ -87,18 +87,15 @@ def payers_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
 
 def regret_rows(comparison: Comparison) -> list[dict[str, str]]:
     """Regret over the parameters' ranges."""
-    return [
-        {
-            "option": one.option.title,
-            **{
-                f"{LABELS[name]}{': pp' if name == 'adoption' else ''}": regret_text(
-                    comparison.regrets[name][one.option.name], name
-                )
-                for name in ("adoption", "carbon")
-            },
-        }
-        for one in comparison.spending
-    ]
+    rows = []
+    for one in comparison.spending:
+        row = {"option": one.option.title}
+        for name in ("adoption", "carbon"):
+            lost, best = regret_cells(comparison.regrets[name][one.option.name], name)
+            label = f"{LABELS[name]}{', pp' if name == 'adoption' else ''}"
+            row |= {f"{label}: lost": lost, f"best on {'participants' if name == 'adoption' else 'carbon'}": best}
+        rows.append(row)
+    return rows
 
 
 def sections(comparison: Comparison) -> list[tuple[str, list[dict[str, str]]]]:
@@ -110,7 +107,7 @@ def sections(comparison: Comparison) -> list[tuple[str, list[dict[str, str]]]]:
         ("What a tonne costs on average, when it pays, how sure it is to be the best", costs_rows(comparison)),
         ("Who pays, MSEK over the run", payers_rows(comparison.spending)),
         (f"Regret over the parameters' ranges: what is lost against the option that other runs would choose, mean over "
-         f"{comparison.points} points; share of points at which it would be chosen",
+         f"{comparison.points} points; share of points at which other runs would choose it",
          regret_rows(comparison) if comparison.regrets else []),
         (f"Taxes that raise {budget} MSEK a year: revenue is a transfer, not an outlay, so they are not ranked",
          brings_rows(comparison.taxes, "raises")),

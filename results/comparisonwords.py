@@ -90,12 +90,12 @@ def share_text(share: float) -> str:
     return "under 1 %" if 0.0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
-def regret_text(one: Regret, indicator: str) -> str:
-    """Mean regret with its interval, and at how many points an option is the best."""
+def regret_cells(one: Regret, indicator: str) -> tuple[str, str]:
+    """Mean regret with its interval, and at how many points an option is the best, or as good as another."""
     scale = 100.0 if indicator == "adoption" else 1.0
     mean, low, high = (number(scale * value) for value in (one.mean, one.low, one.high))
     tied = f", tied at {share_text(one.tied)}" if one.tied > 0.0 else ""
-    return f"{mean} ({low} to {high}); chosen at {share_text(one.best)}{tied}"
+    return f"{mean} ({low} to {high})", f"{share_text(one.best)}{tied}"
 
 
 # -- sentences
@@ -184,17 +184,29 @@ def regret_words(comparison: Comparison) -> str:
 def _regret_sentence(comparison: Comparison, indicator: str, name: str) -> str:
     table = comparison.regrets[indicator]
     titles = {one.option.name: one.option.title for one in comparison.spending}
-    if max(one.most for one in table.values()) == 0.0 and min(one.mean for one in table.values()) == 0.0:
-        return f"On {name} all options are equal at every point."
-    least = min(table, key=lambda one: table[one].mean)
-    worst = max(table, key=lambda one: table[one].mean)
     unit, scale = ("pp", 100.0) if indicator == "adoption" else ("t CO2e", 1.0)
-    most = number(max(scale * table[least].most, 0.0))
-    return (
-        f"On {name} least is lost by {titles[least]}: {number(max(scale * table[least].mean, 0.0))} {unit} in the mean "
-        f"and at most {most} at nine points of ten; it is the best at {share_text(table[least].best)} of them. Most "
-        f"would be lost by {titles[worst]}, {number(scale * table[worst].mean)} {unit} in the mean."
-    )
+    if all(one.tied == 1.0 for one in table.values()):
+        return f"On {name} all options are equal at every point."
+    least = sorted((one for one in table if table[one].low <= 0.0), key=lambda one: -table[one].best)
+    if least:
+        said = [f"{titles[one]} (the best at {share_text(table[one].best)} of the points)" for one in least]
+        text = f"On {name} no loss can be told from chance with {_listed(said)}."
+    else:
+        one = min(table, key=lambda one: table[one].mean)
+        text = (
+            f"On {name} least is lost with {titles[one]}, {number(scale * table[one].mean)} {unit} in the mean and "
+            f"{number(scale * table[one].most)} at most at nine points of ten (the best at "
+            f"{share_text(table[one].best)} of them)."
+        )
+    worst = max(table, key=lambda one: table[one].mean)
+    if worst in least:
+        return text
+    return f"{text} Most would be lost with {titles[worst]}: {number(scale * table[worst].mean)} {unit} in the mean."
+
+
+def _listed(texts: Sequence[str]) -> str:
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def basis(comparison: Comparison) -> str:

@@ -13,11 +13,9 @@ from scipy import stats
 import experiments.sweep
 from abm.scenario import ScenarioError
 from abm.simulate import simulate
+from experiments.claims import Claim, Finding, Term
 from experiments.hypotheses import (
-    Claim,
-    Finding,
     Hypotheses,
-    Term,
     contrasts,
     limited,
     load_hypotheses,
