@@ -15,10 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from experiments.breakeven import BreakEven
 from experiments.budget import AT_MOST, BETWEEN, WHOLE_STEPS
-from experiments.comparison import LEDGER, PAYERS, BreakEven, Comparison, Outcome
-from experiments.effect import Difference, Ratio
+from experiments.comparison import LEDGER, PAYERS, Comparison, Outcome
 from experiments.files import write_csv, write_text
+from experiments.pairs import Difference, Ratio
 from experiments.regret import COMPARED
 from results.drawing import BLUE, GREY, INK, ORANGE, new_figure, single_axes, write_figure, year_axis
 from results.listings import as_text
@@ -301,7 +302,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
             "effects": {name: difference.as_dict() for name, difference in one.effects.items()},
             "public_per_tonne": vars(one.public_per_tonne),
             "resources_per_tonne": vars(one.resources_per_tonne),
-            "break_even": end and {name: None if math.isinf(year) else year for name, year in vars(end).items()},
+            "break_even": end and end.as_dict(),
             "best": dict(one.best),
         }
 
