@@ -14,20 +14,11 @@ from functools import partial
 import numpy as np
 
 from abm.scenario import Scenario, ScenarioError
+from experiments.breakeven import PATHS, BreakEven, benefit
 from experiments.budget import Solved, Stage, solve, unseen, yearly_cost
-from experiments.effect import (
-    PER_TONNE,
-    WITHOUT,
-    Arms,
-    Difference,
-    Ratio,
-    fieller,
-    paired_differences,
-    resampled,
-    run_arms,
-    unit,
-)
+from experiments.effect import PER_TONNE, WITHOUT, Arms, run_arms, unit
 from experiments.options import Option, without_any, years_in_force
+from experiments.pairs import Difference, Ratio, fieller, paired_differences
 from experiments.precision import UntilNarrow
 from experiments.ranges import Range
 from experiments.ranking import Ranking, rank_all
@@ -36,19 +27,8 @@ from experiments.runner import run_all
 from experiments.unitcosts import Ladder, at_ends, drawn_costs, further_levels, ladder, uncertain_costs
 
 PAYERS = ("paid_national", "paid_region", "paid_municipal", "transaction_firms", "transaction_utilities", "investment")
-PATHS = ("saving", "carbon", "public_outlay", "transaction_firms", "transaction_utilities", "investment")
 KEPT_BY_PARTIES = ("price_floor", "procurement")  # transfers that pay for nothing: no resources are used up
 LEDGER = ("saving", "carbon", "spent", "paid")
-ENDS = (0.025, 0.975)
-
-
-@dataclass(frozen=True)
-class BreakEven:
-    """Year after which cumulated benefits stay above cumulated costs; infinite: not within the run."""
-
-    year: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -240,7 +220,7 @@ def _outcome(base: Scenario, solved: Solved, runs: Arms, steps: Ladder | None, c
     private = more["investment"] + more["transaction_firms"] + more["transaction_utilities"]
     used = more["public_outlay"] - sum(more[one] for one in KEPT_BY_PARTIES) + private
     tax = solved.option.tax
-    net, break_even = _benefit(base, runs.monthly[name] - runs.monthly[WITHOUT], arms.seed)
+    net, break_even = benefit(base, runs.monthly[name] - runs.monthly[WITHOUT], arms.seed)
     return Outcome(
         solved,
         effects,
@@ -268,29 +248,6 @@ def _at_costs(steps: Ladder, costs: Mapping[str, Range]) -> tuple[AtCosts, AtCos
         for n in range(2)
     )
     return low, high
-
-
-def _benefit(base: Scenario, more: np.ndarray, seed: int) -> tuple[np.ndarray, BreakEven]:
-    """Cumulated net benefit by month (shape (3, months): low, mean, high) and the year it breaks even.
-
-    Benefit: private saving, and carbon at its public value; cost: public outlay, the parties' investment and
-    transaction cost. What the public pays to the parties is in both. `more`: PATHS, (replicates, months, columns).
-    """
-    saving, carbon, *costs = np.moveaxis(more, 2, 0)
-    net = saving + float(base.values["worth.carbon_value"]) * carbon / 1e6 - sum(costs)
-    drawn = resampled(net, seed)
-    low, high = np.quantile(drawn, ENDS, axis=0)
-    years = np.quantile(_break_even(drawn), ENDS, method="nearest")
-    mean = net.mean(axis=0)
-    return np.array([low, mean, high]), BreakEven(float(_break_even(mean[None])[0]), float(years[0]), float(years[1]))
-
-
-def _break_even(net: np.ndarray) -> np.ndarray:
-    """Years after which each path (draws, months) has been below zero for the last time; infinite: it ends there."""
-    below = net < -1e-9
-    months = net.shape[1]
-    last = np.where(below.any(axis=1), months - np.argmax(below[:, ::-1], axis=1), 0)
-    return np.where(last == months, np.inf, last / 12.0)
 
 
 def _by_town(runs: Arms, name: str) -> dict[str, tuple[Difference, ...]]:

@@ -13,8 +13,9 @@ import numpy as np
 
 from abm.scenario import Scenario
 from experiments.budget import solve
-from experiments.effect import WITHOUT, resampled, run_arms
+from experiments.effect import WITHOUT, run_arms
 from experiments.options import Option
+from experiments.pairs import resampled
 from experiments.ranges import declared_range, uncertain
 from experiments.runner import replicate_seeds
 

@@ -22,8 +22,8 @@ import numpy as np
 
 from abm.scenario import ScenarioError, nearest
 from experiments.designs import Design, row_keys
-from experiments.effect import t_quantile
 from experiments.files import whole
+from experiments.pairs import t_quantile
 from experiments.shards import DONE, FAILURES, RUNS
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from abm.interventions import lever_paths
 from abm.parameters import BY_NAME
 from abm.scenario import Scenario
 from experiments.budget import EQUAL, LEAST, Solved
-from experiments.effect import BOOTSTRAP, WITHOUT, Arms, resampled
+from experiments.effect import WITHOUT, Arms
 from experiments.options import CENTRE, Option, years_in_force
+from experiments.pairs import BOOTSTRAP, resampled
 from experiments.ranges import Range, declared_range
 
 AWARE = ("facilitator.review_threshold", "facilitator.funding.municipal")  # above 0, what a person costs changes a run

@@ -13,7 +13,7 @@ from experiments.limits import LARGEST_SEED, MOST_RUNS
 
 if TYPE_CHECKING:
     from abm.scenario import Scenario
-    from experiments.effect import Difference
+    from experiments.pairs import Difference
     from experiments.precision import UntilNarrow
 
 app = typer.Typer(

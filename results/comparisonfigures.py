@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.comparison import Comparison, Outcome
-from experiments.effect import Difference, Ratio
+from experiments.pairs import Difference, Ratio
 from results.comparisonwords import level_text
 from results.drawing import BLUE, GREY, INK, ORANGE, new_figure, single_axes, year_axis
 from results.tables import number, years

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from experiments.comparison import LEDGER, AtCosts, Comparison, Outcome
-from experiments.effect import Difference
 from experiments.files import write_csv, write_text
+from experiments.pairs import Difference
 from results.comparing import comparison_page
 from results.comparisonfigures import glance, net
 from results.drawing import write_figure
@@ -90,7 +89,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
             "effects": {name: difference.as_dict() for name, difference in one.effects.items()},
             "public_per_tonne": vars(one.public_per_tonne),
             "resources_per_tonne": vars(one.resources_per_tonne),
-            "break_even": end and {name: None if math.isinf(year) else year for name, year in vars(end).items()},
+            "break_even": end and end.as_dict(),
             "unit_costs": [_at_costs(at) for at in one.at_costs or ()],
         }
 

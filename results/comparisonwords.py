@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from experiments.breakeven import BreakEven
 from experiments.budget import AT_MOST, BETWEEN, UNUSED, WHOLE_STEPS
-from experiments.comparison import BreakEven, Comparison, Outcome
-from experiments.effect import BOOTSTRAP, Difference
+from experiments.comparison import Comparison, Outcome
+from experiments.pairs import BOOTSTRAP, Difference
 from experiments.ranking import CHEAPEST, Ranking
 from experiments.regret import Regret
 from results.tables import effect_cells, in_both_arms, number, ratio_text, years

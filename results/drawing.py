@@ -23,9 +23,10 @@ from abm.scenario import Scenario, resource_centre
 from abm.staffing import staff_path
 from calibration.posterior import PosteriorEffect
 from experiments.attribution import Attribution, ReachRanks
-from experiments.effect import WITH, WITHOUT, Arms, Difference, PairedEffect
+from experiments.effect import WITH, WITHOUT, Arms, PairedEffect
 from experiments.files import whole, write_text
 from experiments.methods import Analysis
+from experiments.pairs import Difference
 from results.tables import number, years
 
 # After Okabe and Ito, for colour-blind readers; grey and orange darkened until small text is legible on white

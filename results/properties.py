@@ -16,8 +16,9 @@ from abm.parameters import FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import load_scenario
 from abm.simulate import simulate
-from experiments.effect import Difference, paired_differences, unit
+from experiments.effect import unit
 from experiments.files import write_text
+from experiments.pairs import Difference, paired_differences
 from experiments.runner import replicate_seeds, run_all
 from results.tables import effect_cells, number
 

@@ -14,8 +14,9 @@ import numpy as np
 from abm.plan import plan
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import simulate
-from experiments.effect import paired_differences, paired_effect, unit
+from experiments.effect import OUTLAY, paired_effect, unit
 from experiments.files import write_csv, write_text
+from experiments.pairs import paired_differences
 from experiments.runner import replicate_seeds, run_all
 from results.tables import effect_cells, effects_frame, number, ratio_text
 
@@ -30,7 +31,7 @@ BASIS = (
 )
 HEAD = (
     "| region | firms | participants in an exchange | further living exchanges | per 100 firms | "
-    "marginal public cost, SEK/t CO2e |"
+    "average public cost, SEK/t CO2e |"
 )
 
 
@@ -45,10 +46,10 @@ def main(folder: Path) -> None:
         _, _, adoption = effect_cells(effect["adoption"])
         _, _, exchanges = effect_cells(effect["exchanges"])
         each = number(100 * effect["exchanges"].mean / firms)
-        cost = ratio_text(effect.marginal_cost).replace(" SEK/t CO2e", "")
+        cost = ratio_text(effect.average_cost).replace(" SEK/t CO2e", "")
         lines.append(f"| {scenario.region.title} | {firms} | {adoption} | {exchanges} | {each} | {cost} |")
     gains = [effect["exchanges"].mean for effect in effects.values()]
-    costs = {load_scenario(name).region.title: one.marginal_cost.value for name, one in effects.items()}
+    costs = {load_scenario(name).region.title: one.average_cost.value for name, one in effects.items()}
     known = {title: value for title, value in costs.items() if value is not None}
     cheapest, dearest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
     words = (
@@ -96,7 +97,7 @@ def _differences(first: Scenario, second: Scenario) -> list[str]:
     seeds = replicate_seeds(SEED, PAIRS)
     ends = [np.array([run.values[-1] for run in run_all(partial(simulate, one), seeds)]) for one in (first, second)]
     columns = plan(first).columns
-    kept = [columns.index(name) for name in ("exchanges", "adoption", "carbon", "public_cost")]
+    kept = [columns.index(name) for name in ("exchanges", "adoption", "carbon", OUTLAY)]
     names = ("living exchanges", "participants in an exchange", "emissions avoided, t CO2e", "public cost, MSEK")
     units = [unit(columns[column]) for column in kept]
     found = paired_differences(ends[0][:, kept], ends[1][:, kept], units, SEED)

@@ -15,8 +15,8 @@ import pandas as pd
 from abm.catalogue import catalogue
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import simulate
-from experiments.effect import Ratio, fieller
 from experiments.files import write_csv, write_text
+from experiments.pairs import Ratio, fieller
 from experiments.runner import replicate_seeds, run_all
 from results.regiontable import PAIRS, REGIONS, SEED
 

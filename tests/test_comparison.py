@@ -14,7 +14,8 @@ from abm.interventions import INTERVENTIONS
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import simulate_arms
 from experiments.budget import AT_MOST, BETWEEN, PASSES, WHOLE_STEPS, Search, solve, solving_seed, yearly_cost
-from experiments.comparison import Comparison, _break_even, _cheapest, compare
+from experiments.breakeven import years_below
+from experiments.comparison import Comparison, _cheapest, compare
 from experiments.effect import WITHOUT, Arms, run_arms
 from experiments.options import CENTRE, Option, known_parts, parse_options, without_any, years_in_force
 from experiments.precision import UntilNarrow
@@ -220,7 +221,7 @@ def test_the_cheapest_by_hand() -> None:
 
 def test_break_even_is_the_last_time_below_zero() -> None:
     paths = np.array([[0.0] * 24, [-1.0] * 12 + [1.0] * 12, [-1.0] * 24, [-1.0, 2.0] * 6 + [-1.0] + [1.0] * 11])
-    assert _break_even(paths).tolist() == [0.0, 1.0, math.inf, 13 / 12]
+    assert years_below(paths).tolist() == [0.0, 1.0, math.inf, 13 / 12]
     assert break_even_text(None, 24) == ""
 
 

@@ -14,13 +14,12 @@ from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
 from abm.simulate import simulate, simulate_arms
 from experiments.effect import (
-    fieller,
-    paired_differences,
     paired_effect,
     run_arms,
     single_function,
     without_centre,
 )
+from experiments.pairs import fieller, paired_differences
 from experiments.runner import SWITCH, replicate_seeds, run_all
 
 ONLY = {f"facilitator.shares.{name}": 0.0 for name in FUNCTIONS}
