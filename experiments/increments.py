@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from experiments.effect import OUTLAY, PER_EXCHANGE, PER_TONNE, WITHOUT, Arms, unit
 from experiments.pairs import Difference, Ratio, fieller, paired_differences
 
@@ -40,15 +42,9 @@ def increments(arms: Arms, sizes: Mapping[float, str]) -> tuple[Increment, ...]:
 
 def _increment(arms: Arms, smaller: float, before: str, larger: float, after: str) -> Increment:
     names = ("exchanges", "carbon", OUTLAY)
-    exchanges, carbon, outlay = (arms.end(after, name) - arms.end(before, name) for name in names)
-    found = [
-        paired_differences(arms.end(before, name)[:, None], arms.end(after, name)[:, None], [unit(name)], arms.seed)[0]
-        for name in names
-    ]
-    return Increment(
-        smaller,
-        larger,
-        *found,
-        fieller(1e6 * outlay, carbon, PER_TONNE),
-        fieller(1e6 * outlay, exchanges, PER_EXCHANGE),
-    )
+    less, more = (np.column_stack([arms.end(arm, name) for name in names]) for arm in (before, after))
+    exchanges, carbon, outlay = paired_differences(less, more, [unit(name) for name in names], arms.seed)
+    added = dict(zip(names, (more - less).T, strict=True))
+    per_tonne = fieller(1e6 * added[OUTLAY], added["carbon"], PER_TONNE)
+    per_exchange = fieller(1e6 * added[OUTLAY], added["exchanges"], PER_EXCHANGE)
+    return Increment(smaller, larger, exchanges, carbon, outlay, per_tonne, per_exchange)

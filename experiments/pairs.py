@@ -146,9 +146,12 @@ def paired_differences(without: np.ndarray, with_: np.ndarray, units: Sequence[s
 def _difference(without: np.ndarray, with_: np.ndarray, unit: str, pairs: int, gain: Gain | None) -> Difference:
     """The effect from the pairs that are defined, of `pairs` in all."""
     sample = with_ - without
-    means = [float(one.mean()) if one.size else math.nan for one in (without, with_, sample)]
-    spans = *mean_interval(sample), *future_interval(sample)
-    return Difference(unit, *means, *spans, sample.size, pairs - sample.size, *(gain or (None, None)))
+    before, after, mean = (float(one.mean()) if one.size else math.nan for one in (without, with_, sample))
+    (ci_low, ci_high), (future_low, future_high) = mean_interval(sample), future_interval(sample)
+    left_out, (value, interval) = pairs - sample.size, gain or (None, None)
+    return Difference(
+        unit, before, after, mean, ci_low, ci_high, future_low, future_high, sample.size, left_out, value, interval
+    )
 
 
 def fieller(upper: np.ndarray, lower: np.ndarray, unit: str) -> Ratio:

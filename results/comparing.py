@@ -25,8 +25,8 @@ from results.comparisonwords import (
     regret_words,
     ties_text,
 )
-from results.listings import as_text
-from results.tables import markdown_table, number, ratio_text
+from results.listings import as_markdown, as_text
+from results.tables import number, ratio_text
 
 PAYER_LABELS = dict(
     zip(
@@ -138,7 +138,7 @@ def comparison_page(comparison: Comparison) -> str:
         lines += [text, ""]
     lines += ["![](comparison.png)", ""]
     for title, rows in sections(comparison):
-        lines += [f"## {title}", "", *markdown_table(rows), ""]
+        lines += [f"## {title}", "", *as_markdown(rows), ""]
     lines += [f"{note}\n" for note in _notes(comparison)]
     lines += [
         BREAKING_EVEN.format(number(float(comparison.base.values["worth.carbon_value"]))),

@@ -25,8 +25,8 @@ from results.drawing import (
     Drawing,
     Study,
     count_text,
+    error_bars,
     function_label,
-    half_width,
     mark_opening,
     new_figure,
     signed_text,
@@ -129,11 +129,11 @@ def effect_by_year(study: Study) -> Figure:
     months = study.scenario.months
     ends = sorted({*range(12, months + 1, 12), months})
     effects = [study.arms.difference("exchanges", month=month) for month in ends]
-    mean, half = [effect.mean for effect in effects], [half_width(effect) for effect in effects]
+    mean = [effect.mean for effect in effects]
     time = np.array(ends) / 12.0
     axes.axhline(0, color=INK, linewidth=0.9)
     axes.plot(time, mean, color=BLUE, linewidth=1.2)
-    axes.errorbar(time, mean, yerr=half, fmt="o", color=BLUE, markersize=5, elinewidth=2.0)
+    axes.errorbar(time, mean, yerr=error_bars(effects), fmt="o", color=BLUE, markersize=5, elinewidth=2.0)
     axes.annotate(
         signed_text(mean[-1]), (time[-1], mean[-1]), xytext=(8, 0), textcoords="offset points", color=BLUE,
         va="center", fontweight="bold", annotation_clip=False,
@@ -162,7 +162,7 @@ def functions(study: Study) -> Figure:
     for place, (_, effect, colour) in enumerate(rows):
         exchanges = effect["exchanges"]
         axes.errorbar(
-            exchanges.mean, place, xerr=half_width(exchanges), fmt="o", color=colour, markersize=6, elinewidth=2.2
+            exchanges.mean, place, xerr=error_bars([exchanges]), fmt="o", color=colour, markersize=6, elinewidth=2.2
         )
         axes.annotate(
             signed_text(exchanges.mean), (exchanges.mean, place), xytext=(0, 7), textcoords="offset points",
@@ -184,8 +184,8 @@ def dose(study: Study) -> Figure:
     axes.axhline(0, color=INK, linewidth=0.9)
     axes.plot([0, *sizes], [0.0, *(effect.mean for effect in effects)], color=BLUE, linewidth=1.2)
     axes.errorbar(
-        sizes, [effect.mean for effect in effects], yerr=[half_width(effect) for effect in effects], fmt="o",
-        color=BLUE, markersize=6, elinewidth=2.2,
+        sizes, [effect.mean for effect in effects], yerr=error_bars(effects), fmt="o", color=BLUE, markersize=6,
+        elinewidth=2.2,
     )  # fmt: skip
     for size, effect in zip(sizes, effects, strict=True):
         axes.annotate(
@@ -204,6 +204,40 @@ def dose(study: Study) -> Figure:
     axes.set_xlabel("Staff of the centre (FTE)")
     axes.set_ylabel("Further living exchanges at the end")
     axes.grid(axis="x", visible=False)
+    return figure
+
+
+def increments(study: Study) -> Figure:
+    """What each step in size adds per further person; its marginal cost, beside the average one of the larger size."""
+    figure = new_figure(3.7)
+    left, right = figure.subplots(1, 2)
+    steps, places = study.increments, np.arange(len(study.increments))
+    each = 1.0 / np.array([one.larger - one.smaller for one in steps])
+    gains = [one.exchanges for one in steps]
+    left.axhline(0, color=INK, linewidth=0.9)
+    left.errorbar(places, each * [one.mean for one in gains], yerr=each * error_bars(gains), fmt="o", color=BLUE)
+    left.set_title("Further exchanges per\nfurther person", fontsize=10)
+    known = [(place, one.marginal_cost) for place, one in enumerate(steps) if one.marginal_cost.ci_low is not None]
+    right.errorbar(
+        [place for place, _ in known], [one.value or 0.0 for _, one in known], color=BLUE, fmt="o",
+        yerr=error_bars([one for _, one in known]), label="marginal: this step alone",
+    )  # fmt: skip
+    average = [(place, study.doses[one.larger].average_cost.value) for place, one in enumerate(steps)]
+    average = [(place, value) for place, value in average if value is not None]
+    right.plot(
+        [place for place, _ in average], [value for _, value in average], "_", color=ORANGE, markersize=14,
+        markeredgewidth=2, label="average: all staff",
+    )  # fmt: skip
+    value = float(study.scenario.values["worth.carbon_value"])
+    right.axhline(value, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), label="what a tonne is worth to the public")
+    right.set_title("Public cost, SEK per\nfurther tonne CO2e", fontsize=10)
+    right.set_ylim(bottom=0)
+    right.legend(frameon=False, fontsize=8, loc="upper left")
+    for axes in (left, right):
+        axes.set_xticks(places, [one.name for one in steps], fontsize=9)
+        axes.set_xlim(-0.5, len(steps) - 0.5)
+        axes.set_xlabel("Step in size (FTE)")
+        axes.grid(axis="x", visible=False)
     return figure
 
 
@@ -282,6 +316,14 @@ FIGURES: tuple[Drawing, ...] = (
         "the scenario.",
         INTERVAL,
         dose,
+    ),
+    Drawing(
+        "increments",
+        "From one size to the next",
+        "What each step in the size of the centre adds, mean over pairs: living exchanges per further person, and the "
+        "public cost of a further tonne CO2e. A step without a mark has no bounded interval.",
+        INTERVAL,
+        increments,
     ),
 )
 

@@ -15,7 +15,8 @@ from experiments.files import write_csv, write_text
 from experiments.hypotheses import Result
 from experiments.sequences import MOVED
 from results.drawing import BLUE, FAINT, GREY, INK, ORANGE, new_figure, write_figure
-from results.tables import markdown_table, number, years
+from results.listings import as_markdown
+from results.tables import number, years
 
 COLOURS = {SUPPORTED: BLUE, REJECTED: ORANGE, UNDECIDED: GREY}
 HEAD = ("hypothesis", "verdict", "claim", "expected", "found", "replicates", "claim is")
@@ -92,7 +93,7 @@ def _rows(result: Result) -> list[dict[str, str]]:
 
 def verdicts_page(result: Result) -> str:
     """The same as a page of Markdown."""
-    lines = [f"# Hypotheses: {result.asked.name}", "", basis(result), "", *markdown_table(_rows(result))]
+    lines = [f"# Hypotheses: {result.asked.name}", "", basis(result), "", *as_markdown(_rows(result))]
     lines += ["", "Sources of the hypotheses:", ""]
     lines += [f"- {hypothesis.statement}: {hypothesis.source}" for hypothesis, _ in result.findings]
     return "\n".join([*lines, ""])

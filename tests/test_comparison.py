@@ -13,8 +13,8 @@ import pytest
 from abm.interventions import INTERVENTIONS
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import simulate_arms
-from experiments.budget import AT_MOST, BETWEEN, PASSES, WHOLE_STEPS, Search, solve, solving_seed, yearly_cost
 from experiments.breakeven import years_below
+from experiments.budget import AT_MOST, BETWEEN, PASSES, WHOLE_STEPS, Search, solve, solving_seed, yearly_cost
 from experiments.comparison import Comparison, _cheapest, compare
 from experiments.effect import WITHOUT, Arms, run_arms
 from experiments.options import CENTRE, Option, known_parts, parse_options, without_any, years_in_force
