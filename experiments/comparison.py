@@ -23,6 +23,7 @@ from experiments.precision import UntilNarrow
 from experiments.ranges import Range
 from experiments.ranking import Ranking, rank_all
 from experiments.regret import COMPARED, POINTS, Regret, at_point, points_of_ranges, regret_table
+from experiments.risk import SMALL, Risk, Small, risk_of
 from experiments.runner import run_all
 from experiments.unitcosts import Ladder, at_ends, drawn_costs, further_levels, ladder, uncertain_costs
 
@@ -51,11 +52,12 @@ class Outcome:
 
     `cost` is public outlay (a tax: its revenue) in MSEK a year in force; `public_per_tonne` that outlay over emissions
     avoided, `resources_per_tonne` what is used up for it whoever pays: staff, administration, investment, transactions.
-    Both are averages. `at_costs`: with all its uncertain unit costs at their low and at their high end.
+    Both are averages. `risks`: the chance that the effect of a single future is small, by indicator. `at_costs`: with all its uncertain unit costs at their low and at their high end.
     """
 
     solved: Solved
     effects: Mapping[str, Difference]
+    risks: Mapping[str, Risk]
     cost: Difference
     public_per_tonne: Ratio
     resources_per_tonne: Ratio
@@ -126,13 +128,14 @@ def compare(
     replicates: int | UntilNarrow = 100,
     seed: int = 1,
     robust: bool = True,
+    small: Mapping[str, Small] = SMALL,
     workers: int | None = None,
     stage: Stage = unseen,
 ) -> Comparison:
     """Compare options at `budget` MSEK a year; `robust` adds the regret over the parameters' ranges.
 
-    Until an interval is narrow: the widest of the options' effects. `stage` names what is being done and gives its
-    progress. Raises ScenarioError where the question makes no sense.
+    Until an interval is narrow: the widest of the options' effects. `small`: below which an effect is little. `stage`
+    names what is being done and gives its progress. Raises ScenarioError where the question makes no sense.
     """
     check_question(scenario, options, budget, replicates, seed if robust else None)
     base = without_any(scenario, options)
@@ -154,8 +157,8 @@ def compare(
         budget,
         runs.pairs,
         seed,
-        tuple(_outcome(base, one, runs, ladders[one.option.name], costs) for one in spending),
-        tuple(_outcome(base, one, runs, None, costs) for one in solved if one.option.tax),
+        tuple(_outcome(base, one, runs, small, ladders[one.option.name], costs) for one in spending),
+        tuple(_outcome(base, one, runs, small, None, costs) for one in solved if one.option.tax),
         rank_all(list(ladders.values()), drawn_costs(costs, seed), seed) if several else {},
         costs,
         points,
@@ -210,7 +213,14 @@ def _regrets(
     return regret_table(np.array(ends), [one.option.name for one in spending], seed)
 
 
-def _outcome(base: Scenario, solved: Solved, runs: Arms, steps: Ladder | None, costs: Mapping[str, Range]) -> Outcome:
+def _outcome(
+    base: Scenario,
+    solved: Solved,
+    runs: Arms,
+    small: Mapping[str, Small],
+    steps: Ladder | None,
+    costs: Mapping[str, Range],
+) -> Outcome:
     arms, name = runs, solved.option.name
     shown = dict.fromkeys((*COMPARED, "saving", "public_outlay", "public_cost", "tax_revenue", *PAYERS))
     effects = {indicator: arms.difference(indicator, name) for indicator in shown}
@@ -224,6 +234,7 @@ def _outcome(base: Scenario, solved: Solved, runs: Arms, steps: Ladder | None, c
     return Outcome(
         solved,
         effects,
+        {one: risk_of(arms.end(name, one) - arms.end(WITHOUT, one), small[one]) for one in effects if one in small},
         paired_differences(zeros[:, None], cost[:, None], ["MSEK/yr"], arms.seed)[0],
         _nothing(arms.pairs) if tax else fieller(1e6 * more["public_outlay"], more["carbon"], PER_TONNE),
         _nothing(arms.pairs) if tax else fieller(1e6 * used, more["carbon"], PER_TONNE),

@@ -26,7 +26,7 @@ from results.comparisonwords import (
     ties_text,
 )
 from results.listings import as_markdown, as_text
-from results.tables import number, ratio_text
+from results.tables import FUTURES, LITTLE, futures_text, number, ratio_text, risk_text
 
 PAYER_LABELS = dict(
     zip(
@@ -35,6 +35,7 @@ PAYER_LABELS = dict(
         strict=True,
     )
 )
+SINGLE = {"adoption": "participants", "exchanges": "exchanges", "carbon": "t CO2e"}
 WIDTH = 118  # characters in a line of the terminal
 
 
@@ -77,6 +78,20 @@ def costs_rows(comparison: Comparison) -> list[dict[str, str]]:
     ]
 
 
+def futures_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
+    """How far single futures lie apart, and how likely one is to bring little."""
+    rows = []
+    for one in outcomes:
+        row = {"option": _name(one)}
+        for name, title in SINGLE.items():
+            effect = one.effects[name]
+            mean, _, _ = change(effect).partition(" (")
+            little = risk_text(one.risks.get(name), effect.unit)
+            row |= {title: mean, f"{title}: {FUTURES}": futures_text(effect), f"{title}: {LITTLE}": little}
+        rows.append(row)
+    return rows
+
+
 def payers_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
     """Who pays, MSEK over the run more than without."""
     return [
@@ -104,6 +119,8 @@ def sections(comparison: Comparison) -> list[tuple[str, list[dict[str, str]]]]:
     tables = [
         (f"What {budget} MSEK of public outlay a year in force brings",
          brings_rows(comparison.spending, "public outlay")),
+        ("A single future, one pair of runs with and without: how far from the mean it may be",
+         futures_rows(comparison.spending)),
         ("What a tonne costs on average, when it pays, how sure it is to be the best", costs_rows(comparison)),
         ("Who pays, MSEK over the run", payers_rows(comparison.spending)),
         (f"Regret over the parameters' ranges: what is lost against the option that other runs would choose, mean over "

@@ -17,7 +17,13 @@ from results.drawing import write_figure
 
 
 def _interval(difference: Difference) -> dict[str, float]:
-    return {"mean": difference.mean, "ci_low": difference.ci_low, "ci_high": difference.ci_high}
+    ends = {"ci_low": difference.ci_low, "ci_high": difference.ci_high}
+    return {"mean": difference.mean, **ends, "future_low": difference.future_low, "future_high": difference.future_high}
+
+
+def _risk(one: Outcome, indicator: str) -> dict[str, Any]:
+    risk = one.risks.get(indicator)
+    return {"small": risk.small.value if risk else None, "chance_below": risk.chance if risk else None}
 
 
 def _best(comparison: Comparison, indicator: str, one: Outcome) -> float | None:
@@ -30,7 +36,7 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
     rows = [
         {"option": one.option.name, "tax": one.option.tax, "note": one.solved.note, "indicator": name,
          "unit": difference.unit, "without": difference.without, "with": difference.with_, **_interval(difference),
-         "best": _best(comparison, name, one), "pairs": difference.pairs, "seed": comparison.seed}
+         **_risk(one, name), "best": _best(comparison, name, one), "pairs": difference.pairs, "seed": comparison.seed}
         for one in (*comparison.spending, *comparison.taxes)
         for name, difference in {**one.effects, "cost": one.cost}.items()
     ]  # fmt: skip
@@ -86,7 +92,10 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
             "levels": dict(one.solved.levels),
             "note": one.solved.note or None,
             "cost": one.cost.as_dict(),
-            "effects": {name: difference.as_dict() for name, difference in one.effects.items()},
+            "effects": {
+                name: difference.as_dict() | {"risk": one.risks[name].as_dict() if name in one.risks else None}
+                for name, difference in one.effects.items()
+            },
             "public_per_tonne": vars(one.public_per_tonne),
             "resources_per_tonne": vars(one.resources_per_tonne),
             "break_even": end and end.as_dict(),

@@ -11,7 +11,17 @@ from experiments.comparison import Comparison, Outcome
 from experiments.pairs import BOOTSTRAP, Difference
 from experiments.ranking import CHEAPEST, Ranking
 from experiments.regret import Regret
-from results.tables import effect_cells, in_both_arms, number, ratio_text, years
+from results.tables import (
+    LITTLE_NOTE,
+    chance_text,
+    effect_cells,
+    futures_text,
+    in_both_arms,
+    number,
+    percent_or_number,
+    ratio_text,
+    years,
+)
 
 NOTES = {
     AT_MOST: "cannot spend the budget: shown at the end of the range that its level is meant for",
@@ -108,7 +118,7 @@ def answer(comparison: Comparison) -> str:
     if len(options) < 2:
         return ""
     said = [
-        _first(comparison, "adoption", "Most further participants", lambda one: change(one.effects["adoption"])),
+        _first(comparison, "adoption", "Most further participants", _adoption_phrase),
         _first(comparison, CHEAPEST, "Lowest average public outlay per tonne CO2e avoided", _cost_phrase),
         _percentages(comparison),
     ]
@@ -117,6 +127,17 @@ def answer(comparison: Comparison) -> str:
         costs = "; ".join(f"{one.option.title} {number(one.cost.mean)}" for one in short)
         said.append(f"Not at equal cost (MSEK a year): {costs}.")
     return " ".join(said)
+
+
+def _adoption_phrase(one: Outcome) -> str:
+    effect, said = one.effects["adoption"], ""
+    if not math.isnan(effect.future_low):
+        said = f", in nine single futures in ten {futures_text(effect)}"
+    if "adoption" in one.risks:
+        risk = one.risks["adoption"]
+        small = percent_or_number(risk.small.value, effect.unit).replace(" %", " pp")
+        said += f", below {small} in {chance_text(risk.chance)} %"
+    return change(effect) + said
 
 
 def _cost_phrase(one: Outcome) -> str:
@@ -218,7 +239,7 @@ def basis(comparison: Comparison) -> str:
         f"{base.region.title}, {years(base.months)}, {comparison.pairs} replicates of seed {comparison.seed}, against "
         "nobody at the centre and none of these in force; 95 % intervals. Levels were solved for on other seeds, so "
         "costs differ a little from the budget. SEK per tonne is an average: all outlay that an option adds over all "
-        "emissions that it avoids. Unit costs are judgement."
+        "emissions that it avoids. Unit costs are judgement. " + LITTLE_NOTE
     )
     return text + (f" In force in all: {'; '.join(also)}." if also else "")
 
