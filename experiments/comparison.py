@@ -52,7 +52,8 @@ class Outcome:
 
     `cost` is public outlay (a tax: its revenue) in MSEK a year in force; `public_per_tonne` that outlay over emissions
     avoided, `resources_per_tonne` what is used up for it whoever pays: staff, administration, investment, transactions.
-    Both are averages. `risks`: the chance that the effect of a single future is small, by indicator. `at_costs`: with all its uncertain unit costs at their low and at their high end.
+    Both are averages. `risks`: the chance that the effect of a single future is small, by indicator. `at_costs`: with
+    all its uncertain unit costs at their low and at their high end.
     """
 
     solved: Solved

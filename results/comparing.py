@@ -26,7 +26,7 @@ from results.comparisonwords import (
     ties_text,
 )
 from results.listings import as_markdown, as_text
-from results.tables import FUTURES, LITTLE, futures_text, number, ratio_text, risk_text
+from results.tables import FUTURES, futures_text, number, ratio_text, risk_text
 
 PAYER_LABELS = dict(
     zip(
@@ -87,7 +87,7 @@ def futures_rows(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
             effect = one.effects[name]
             mean, _, _ = change(effect).partition(" (")
             little = risk_text(one.risks.get(name), effect.unit)
-            row |= {title: mean, f"{title}: {FUTURES}": futures_text(effect), f"{title}: {LITTLE}": little}
+            row |= {title: mean, f"{title}: {FUTURES}": futures_text(effect), f"{title}: chance of little": little}
         rows.append(row)
     return rows
 

@@ -136,7 +136,7 @@ def _adoption_phrase(one: Outcome) -> str:
     if "adoption" in one.risks:
         risk = one.risks["adoption"]
         small = percent_or_number(risk.small.value, effect.unit).replace(" %", " pp")
-        said += f", below {small} in {chance_text(risk.chance)} %"
+        said += f", below {small} in {chance_text(risk.chance)} % of them"
     return change(effect) + said
 
 

@@ -42,11 +42,12 @@ def found(one: Finding) -> str:
     look, unit = one.shown, one.claim.unit
     if math.isnan(look.mean):
         return "not defined in any replicate"
-    mean, low, high = (in_unit(value, unit) for value in look[1:4])
+    mean = in_unit(look.mean, unit)
     if look.same:
         return f"{mean} in every replicate: nothing differs, so nothing can be told apart"
     if math.isinf(look.low):
         return f"{mean} (no bound: fewer than {MOVED} replicates differ from the others)"
+    low, high = in_unit(look.low, unit), in_unit(look.high, unit)
     return f"{mean} ({low} to {high})".replace(" pp", "", 2)
 
 
