@@ -27,6 +27,7 @@ from experiments.pairs import BOOTSTRAP, resampled
 from experiments.ranges import Range, declared_range
 
 AWARE = ("facilitator.review_threshold", "facilitator.funding.municipal")  # above 0, what a person costs changes a run
+NEIGHBOURS = 1.5  # between levels: a line is within 2 % of what the centre brings (twice each other: within 5 %)
 STEPS = 4  # levels between nothing and the most of an option in whole steps
 LUCK = name_key("unit costs")
 ROUNDING = 1e-9  # of what is compared: sums of months in another order
@@ -47,7 +48,7 @@ def uncertain_costs(base: Scenario, options: Iterable[Option]) -> dict[str, Rang
 def further_levels(base: Scenario, solved: Solved, costs: Mapping[str, Range]) -> list[float]:
     """Multiples of an option's direction that the budget may buy over the ranges of its unit costs, ascending.
 
-    Neighbours are twice each other at most, and no two have the same levels.
+    No two have the same levels; those that come of a ratio of costs are NEIGHBOURS times each other at most.
     """
     option, values = solved.option, base.values
     own = [costs[part.cost] for part in option.parts if part.cost is not None and part.cost in costs]
@@ -58,7 +59,7 @@ def further_levels(base: Scenario, solved: Solved, costs: Mapping[str, Range]) -
     else:
         less = min(float(values[one.name]) / one.high for one in own)
         more = max(float(values[one.name]) / one.low for one in own)
-        tried = [solved.multiple * ratio for ratio in (*_doublings(less), *_doublings(more))]
+        tried = [solved.multiple * ratio for ratio in (*_ratios(less), *_ratios(more))]
     multiples = [solved.multiple]  # first, so that it is the one that is kept
     for multiple in tried:
         within = min(multiple, option.farthest)
@@ -67,8 +68,8 @@ def further_levels(base: Scenario, solved: Solved, costs: Mapping[str, Range]) -
     return sorted(multiples)
 
 
-def _doublings(ratio: float) -> list[float]:
-    count = math.ceil(abs(math.log2(ratio))) if ratio != 1.0 else 0
+def _ratios(ratio: float) -> list[float]:
+    count = math.ceil(abs(math.log(ratio, NEIGHBOURS)) - ROUNDING)
     return [ratio ** (step / count) for step in range(1, count + 1)]
 
 
