@@ -17,6 +17,7 @@ from results.comparisonwords import level_text
 from results.drawing import BLUE, GREY, INK, ORANGE, new_figure, single_axes, year_axis
 from results.tables import number, years
 
+CUT = 1.15  # of the largest cost per tonne that is shown: where intervals end that go on
 FOOT = 108  # characters in a line at the foot of a figure
 COLOURS = (BLUE, ORANGE, "#009e73", "#8a5a9e", "#a88700", "#5a6b7b", "#b0456b", "#2f8fae", "#6e6e00", "#444444")
 
@@ -36,6 +37,7 @@ def glance(comparison: Comparison) -> Figure:
     for panel, (title, values) in zip(axes, panels, strict=True):
         _panel(panel, outcomes, values)
         panel.set_title(title, fontsize=8, fontweight="normal")
+    _unit_costs(axes[3], outcomes)
     axes[2].axvline(comparison.budget, color=INK, linewidth=0.9, linestyle=(0, (2, 2)))
     axes[2].annotate("budget", (comparison.budget, 0.0), xycoords=axes[2].get_xaxis_transform(), xytext=(-3, 3),
                      textcoords="offset points", ha="right", fontsize=7)  # fmt: skip
@@ -46,9 +48,26 @@ def glance(comparison: Comparison) -> Figure:
         figure,
         f"{comparison.base.region.title}, {years(comparison.base.months)}, {comparison.pairs} replicates, seed "
         f"{comparison.seed}. Bars: 95 % interval. Hollow: does not cost the budget. Grey: taxes that raise the budget; "
-        "their revenue is a transfer.",
+        "their revenue is a transfer. Thin: over the range of unit costs. Arrow: the interval goes on.",
     )
     return figure
+
+
+def _unit_costs(axes: Axes, outcomes: Sequence[Outcome]) -> None:
+    """Cost per tonne over the range of an option's unit costs; an interval that would squash the rest is cut."""
+    ends = [one.public_per_tonne.value or 0.0 for one in outcomes]
+    for place, one in enumerate(outcomes):
+        costs = [at.per_tonne for at in one.at_costs or () if at.per_tonne is not None]
+        if len(costs) == 2 and one.public_per_tonne.value is not None:
+            axes.plot(costs, [place + 0.14] * 2, color=INK, linewidth=0.8)
+            ends += costs
+    most = CUT * max(ends)
+    if not 0.0 < most < max(one.public_per_tonne.ci_high or 0.0 for one in outcomes):
+        return
+    axes.set_xlim(-0.1 * most, most)
+    for place, one in enumerate(outcomes):
+        if (one.public_per_tonne.ci_high or 0.0) > most:
+            axes.plot(most, place, ">", color=BLUE, markersize=5, clip_on=False)
 
 
 def _foot(figure: Figure, text: str) -> None:
