@@ -68,6 +68,7 @@ def adoption(study: Study) -> Figure:
     return figure
 
 
+THOUSANDS = FuncFormatter(lambda value, _: number(value))
 STAGES = (
     ("latent", "Not known to the parties"),
     ("identified", "Known, no talks yet"),
@@ -222,6 +223,7 @@ def increments(study: Study) -> Figure:
         axes.axhline(0, color=INK, linewidth=0.9)
         axes.errorbar(places, each * [one.mean for one in gains], yerr=each * error_bars(gains), fmt="o", color=BLUE)
         axes.set_title(title, fontsize=10)
+        axes.yaxis.set_major_formatter(THOUSANDS)
     _marginal_costs(panels[1, 1], study)
     for axes in panels.flat:
         axes.set_xticks(places, [one.name for one in steps], fontsize=9)
@@ -252,7 +254,7 @@ def _marginal_costs(axes: Axes, study: Study) -> None:
     value = float(study.scenario.values["worth.carbon_value"])
     axes.axhline(value, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), label="worth to the public")
     axes.set_title("Public cost of a further\ntonne CO2e (SEK)", fontsize=10)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda cost, _: number(cost)))
+    axes.yaxis.set_major_formatter(THOUSANDS)
     axes.yaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
