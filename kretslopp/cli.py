@@ -58,7 +58,7 @@ def study(
     posterior: PosteriorFile = None,
     small: SmallEffects = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out what nobody has measured, and the screening.")
+        bool, typer.Option("--quick", help="Leave out the ranges of what nobody has measured, and the screening.")
     ] = False,
 ) -> None:
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""

@@ -88,7 +88,7 @@ class Study:
     break_even: BreakEven | None = None  # of the whole centre
     unmeasured: Unmeasured | None = None
     small: Mapping[str, Small] = field(default_factory=lambda: SMALL)  # effects that are little
-    quick: bool = False  # left out: what nobody has measured, the screening
+    quick: bool = False  # left out: all ranges of what nobody has measured, and the screening
 
     @property
     def fte(self) -> float:

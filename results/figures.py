@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from experiments.effect import WITH, WITHOUT
 from experiments.methods import Analysis
@@ -38,7 +38,7 @@ from results.drawing import (
 )
 from results.influence import attribution_figure, indices_figure
 from results.maps import region_map
-from results.tables import years
+from results.tables import number, years
 
 
 def adoption(study: Study) -> Figure:
@@ -68,6 +68,7 @@ def adoption(study: Study) -> Figure:
     return figure
 
 
+THOUSANDS = FuncFormatter(lambda value, _: number(value))
 STAGES = (
     ("latent", "Not known to the parties"),
     ("identified", "Known, no talks yet"),
@@ -209,36 +210,55 @@ def dose(study: Study) -> Figure:
 
 def increments(study: Study) -> Figure:
     """What each step in size adds per further person; its marginal cost, beside the average one of the larger size."""
-    figure = new_figure(3.7)
-    left, right = figure.subplots(1, 2)
+    figure = new_figure(6.4)
+    panels: np.ndarray = figure.subplots(2, 2)
     steps, places = study.increments, np.arange(len(study.increments))
+    added = {
+        "Living exchanges per\nfurther person": [one.exchanges for one in steps],
+        "Emissions avoided per\nfurther person (t CO2e)": [one.carbon for one in steps],
+        "Public cost per\nfurther person (MSEK)": [one.outlay for one in steps],
+    }
     each = 1.0 / np.array([one.larger - one.smaller for one in steps])
-    gains = [one.exchanges for one in steps]
-    left.axhline(0, color=INK, linewidth=0.9)
-    left.errorbar(places, each * [one.mean for one in gains], yerr=each * error_bars(gains), fmt="o", color=BLUE)
-    left.set_title("Further exchanges per\nfurther person", fontsize=10)
-    known = [(place, one.marginal_cost) for place, one in enumerate(steps) if one.marginal_cost.ci_low is not None]
-    right.errorbar(
-        [place for place, _ in known], [one.value or 0.0 for _, one in known], color=BLUE, fmt="o",
-        yerr=error_bars([one for _, one in known]), label="marginal: this step alone",
+    for axes, (title, gains) in zip(panels.flat, added.items(), strict=False):
+        axes.axhline(0, color=INK, linewidth=0.9)
+        axes.errorbar(places, each * [one.mean for one in gains], yerr=each * error_bars(gains), fmt="o", color=BLUE)
+        axes.set_title(title, fontsize=10)
+        axes.yaxis.set_major_formatter(THOUSANDS)
+    _marginal_costs(panels[1, 1], study)
+    for axes in panels.flat:
+        axes.set_xticks(places, [one.name for one in steps], fontsize=9)
+        axes.set_xlim(-0.5, len(steps) - 0.5)
+        axes.grid(axis="x", visible=False)
+        axes.tick_params(axis="y", labelsize=9)
+    for axes in panels[1]:
+        axes.set_xlabel("Step in size (FTE)")
+    return figure
+
+
+def _marginal_costs(axes: Axes, study: Study) -> None:
+    """Marginal cost of each step, the average cost of its larger size, and what a tonne is worth, on a log scale."""
+    steps = list(enumerate(study.increments))
+    bounded = [(place, one.marginal_cost) for place, one in steps if (one.marginal_cost.ci_low or 0.0) > 0.0]
+    at, costs = [place for place, _ in bounded], [one for _, one in bounded]
+    sizes = [(place, study.doses[one.larger].average_cost) for place, one in steps]
+    average = [(place, one.value) for place, one in sizes if one.value is not None]
+    axes.set_yscale("log")
+    axes.errorbar(
+        at, [one.value or 1.0 for one in costs], yerr=error_bars(costs), color=BLUE, fmt="o",
+        label="marginal: this step alone",
     )  # fmt: skip
-    average = [(place, study.doses[one.larger].average_cost.value) for place, one in enumerate(steps)]
-    average = [(place, value) for place, value in average if value is not None]
-    right.plot(
+    axes.plot(
         [place for place, _ in average], [value for _, value in average], "_", color=ORANGE, markersize=14,
         markeredgewidth=2, label="average: all staff",
     )  # fmt: skip
     value = float(study.scenario.values["worth.carbon_value"])
-    right.axhline(value, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), label="what a tonne is worth to the public")
-    right.set_title("Public cost, SEK per\nfurther tonne CO2e", fontsize=10)
-    right.set_ylim(bottom=0)
-    right.legend(frameon=False, fontsize=8, loc="upper left")
-    for axes in (left, right):
-        axes.set_xticks(places, [one.name for one in steps], fontsize=9)
-        axes.set_xlim(-0.5, len(steps) - 0.5)
-        axes.set_xlabel("Step in size (FTE)")
-        axes.grid(axis="x", visible=False)
-    return figure
+    axes.axhline(value, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), label="worth to the public")
+    axes.set_title("Public cost of a further\ntonne CO2e (SEK)", fontsize=10)
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
 
 
 def screened(study: Study) -> Analysis:
@@ -320,8 +340,8 @@ FIGURES: tuple[Drawing, ...] = (
     Drawing(
         "increments",
         "From one size to the next",
-        "What each step in the size of the centre adds, mean over pairs: living exchanges per further person, and the "
-        "public cost of a further tonne CO2e. A step without a mark has no bounded interval.",
+        "What each step in the size of the centre adds at the end, mean over pairs, per further person; and the public "
+        "cost of a further tonne CO2e (a step without a dot has no bounded interval).",
         INTERVAL,
         increments,
     ),

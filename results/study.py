@@ -92,9 +92,9 @@ def run_study(
     stage: Stage = unseen,
 ) -> Study:
     """Run all arms on the same replicates and estimate the effect of each against the arm without the centre; then what
-    each function adds, how the effect moves over what nobody has measured, and what it is sensitive to (`quick` leaves
-    these two out). Of a posterior there are as many draws as replicates. `small`: effects that are little. `stage` is
-    told what is being done."""
+    each function adds, how that and the effect move over what nobody has measured, and what the effect is sensitive to
+    (`quick` leaves these out). Of a posterior there are as many draws as replicates. `small`: effects that are little.
+    `stage` is told what is being done."""
     told = stage("runs on each seed")
     arms = run_arms(
         study_arms(scenario), replicates=replicates, seed=seed, monthly=MONTHLY, workers=workers, progress=told
@@ -127,7 +127,7 @@ def _explained(study: Study, seed: int, workers: int | None, stage: Stage) -> St
     few = min(pairs, MOST_SHARES)
     shares = attribute(scenario, replicates=few, seed=seed, workers=workers, progress=told) if pairs > 1 else []
     ranks = None
-    if shares and not scenario.facilitators:  # their reach would move too
+    if shares and not study.quick and not scenario.facilitators:  # their reach would move too
         told = stage("over the ranges of reach, replicates")
         ranks = reach_ranks(scenario, replicates=min(pairs, FEW_RANKS), seed=seed, workers=workers, progress=told)
     study = replace(study, attribution=tuple(shares), ranks=ranks)

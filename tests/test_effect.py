@@ -153,10 +153,17 @@ def test_effect_mapping_has_the_promised_shape(tiny: Scenario) -> None:
         "mean",
         "ci_low",
         "ci_high",
+        "future_low",
+        "future_high",
         "pairs",
+        "left_out",
         "pairing_gain",
         "pairing_gain_ci",
+        "risk",
     ]
+    assert set(adoption["risk"]) == {"small", "source", "chance_below", "ci_low", "ci_high"}
+    costs = ("average_cost_per_tonne", "average_cost_per_exchange", "gross_cost_per_tonne")
+    assert all(result[name]["unit"].startswith("SEK") for name in costs)
     assert adoption["mean"] == pytest.approx(adoption["with"] - adoption["without"])
 
 

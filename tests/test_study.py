@@ -43,7 +43,7 @@ def test_every_file_is_there_and_nothing_else(made):
     folder, _ = made
     files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
     tables = {"runs.parquet", "trajectories.parquet", "effects.csv", "functions.csv", "screening.csv"}
-    tables |= {"report.html", "manifest.json"}
+    tables |= {"increments.csv", "unmeasured.csv", "report.html", "manifest.json"}
     assert files == tables | {f"figures/{one.name}.{kind}" for one in FIGURES for kind in ("png", "svg")}
     assert all((folder / file).stat().st_size > 400 for file in files)
 
@@ -76,7 +76,7 @@ def test_the_terminal_says_replicates_seed_and_what_the_ranking_rests_on(made):
     assert f"{REPLICATES} pairs of runs, seed 7" in text
     assert f"mean of {REPLICATES} pairs, seed 7" in text
     assert "depends on the assumed reach of one FTE" in text
-    for row in ("Brokerage", "Meeting place", "All together", "public money, MSEK"):
+    for row in ("Brokerage", "Meeting place", "All together", "public cost, MSEK"):
         assert row in text
 
 
