@@ -18,6 +18,7 @@ from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, adopters_around, move
 from abm.worth import (
     enforcement,
     friction,
+    pay,
     premium,
     transaction_cost,
     unpaid_carbon,
@@ -35,10 +36,10 @@ def uncertainty(donor, user, examples, rates):
 
 
 @mechanism
-def certainty_equivalent(value, doubt, fixed, p):
-    """Value less what a party of its risk aversion takes off for its `doubt`, SEK."""
+def certainty(value, doubt, fixed, p):
+    """Certainty equivalent over `value`: what a party of its risk aversion leaves of a gain, or makes of a loss."""
     aversion = p.appraisal.risk_aversion * (1.0 + p.population.trait_spread * fixed.trait_risk)
-    return value - aversion * doubt * abs(value)
+    return 1.0 - aversion * doubt if value > 0.0 else 1.0 + aversion * doubt
 
 
 @mechanism
@@ -61,7 +62,7 @@ def stand(i, prospect, p, world, state):
 def weigh(c, side, quantity, talking, p, world, state):
     """Fill in the prospect and the deal of one party (side 0 supplier, 1 receiver) for `quantity` units a year.
 
-    Once `talking`, what was spent to start is sunk and no longer counts.
+    Once `talking`, what was spent to start is sunk, and the choice cannot be put off: talks that fail are over.
     """
     case, prospect, deal = state.cases[c], state.prospect[side], state.deal[side]
     donor, user, route = state.persons[case.supplier], state.persons[case.receiver], world.routes[case.byproduct]
@@ -77,7 +78,8 @@ def weigh(c, side, quantity, talking, p, world, state):
     doubt = uncertainty(donor, user, examples, p.appraisal)
     if side == 1 and state.suppliers[case.demand] > 0:  # the receiver has another supplier to fall back on
         doubt *= 1.0 - p.appraisal.redundancy
-    value = certainty_equivalent(priced + certain, doubt, fixed, p)
+    sure = certainty(priced + certain, doubt, fixed, p)
+    value = sure * (priced + certain)
     if not fixed.firm:  # a municipality counts the public value of carbon
         value += annuity * flow * unpaid_carbon(p.worth, lever) * case.saved
 
@@ -92,7 +94,8 @@ def weigh(c, side, quantity, talking, p, world, state):
     prospect.value = value
     unspent = deal.last_cost + (0.0 if talking else deal.first_cost)
     prospect.cost = deal.investment + (1.0 - lever.subsidy) * unspent
-    prospect.priced = priced / value if value > 0.0 else 0.0
+    prospect.priced = sure * priced / value if value > 0.0 else 0.0
+    prospect.waiting = 0.0 if talking else state.waiting[route.commodity, fixed.discount_class]
     market = state.market[route.commodity]
     prospect.volatility = market.exposure * world.price_process[route.commodity].effective
     prospect.rate, prospect.annuity = world.rates[fixed.discount_class], annuity
@@ -134,22 +137,9 @@ def agree(c, quantity, talking, p, world, state, rules):
     return True
 
 
-@mechanism
-def pay(i, amount, world, state):
-    """Book a transaction cost, SEK, under who paid it."""
-    fixed, subsidy = world.participants[i], state.lever[0].subsidy * amount
-    own = amount - subsidy
-    state.account[0].subsidy += subsidy
-    if fixed.firm:
-        state.account[0].transaction_firms += own
-    else:
-        state.account[0].transaction_utilities += own
-    state.ledger[fixed.municipality].spent += own
-
-
 @event
 def start_talks(case, world, state):
-    """Both parties sink their search and half of their bargaining cost, and bargain."""
+    """Both parties sink half of their bargaining cost, and bargain."""
     move(case.pair, NEGOTIATING, state)
     case.clock = 0.0
     case.threshold = exponential(world.seed, chance.TALKS_END, case.key, case.attempt)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from abm import chance
-from abm.appraisal import agree, free_quantity, pay
+from abm.appraisal import agree, free_quantity
 from abm.chance import exponential
 from abm.compiled import event, mechanism
 from abm.discovery import rest
 from abm.state import ACTIVE, NEGOTIATING, count_exchange, move
+from abm.worth import pay
 
 
 @mechanism

@@ -17,6 +17,7 @@ from abm.compiled import event, mechanism
 from abm.opportunities import pair_key
 from abm.registers import join_queues
 from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, NONE, RESTING, SELF, is_known, move
+from abm.worth import pay, search_cost
 
 SAFETY = 1.0 - 1e-9  # a bound must not be late by a rounding error
 
@@ -79,7 +80,7 @@ def reschedule(e, t, world, state):
     """Enter latent pair `e` under the earliest month in which it can be found, its clocks standing as after `t`."""
     pair = world.pairs[e]
     donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-    screening = state.coverage[pair.coverage].screening
+    screening = state.coverage[pair.coverage, pair.shelf].screening
     months = months_to_wait(state.pairs[e], pair, donor, user, screening, world.fastest_search)
     wait = state.calendar.size
     if months < wait:
@@ -100,7 +101,7 @@ def key_of(e, world):
 def start_screening(e, t, p, world, state):
     """Latent pair `e` has two registered parties: its broker clock starts."""
     pair, clocks = world.pairs[e], state.pairs[e]
-    coverage = state.coverage[pair.coverage]
+    coverage = state.coverage[pair.coverage, pair.shelf]
     threshold = exponential(world.seed, chance.FOUND_BROKER, key_of(e, world), clocks.attempt)
     hit = p.discovery.hit_rate * math.exp(-pair.distance / p.discovery.broker_distance)
     clocks.broker_target = coverage.screening + threshold / hit
@@ -155,13 +156,21 @@ def rest(c, t, p, state):
     put_due(e, t + p.discovery.cool_down, state.pairs, state.calendar)
 
 
+@mechanism
+def pay_search(fixed, found, p, world, state):
+    """Who searched pays for it, whatever comes of the find: with a broker both parties, else those that are aware."""
+    for i in (fixed.supplier, fixed.receiver):
+        if found == BROKER or state.persons[i].aware:
+            pay(i, search_cost(found, state.persons[i], p.transaction), world, state)
+
+
 @event
 def identify(e, found, t, p, world, state):
     """Latent pair `e` is found."""
     fixed = world.pairs[e]
     unlink(e, state.pairs, state.calendar)
     if state.persons[fixed.supplier].registered and state.persons[fixed.receiver].registered:
-        state.coverage[fixed.coverage].candidates -= 1
+        state.coverage[fixed.coverage, fixed.shelf].candidates -= 1
     c = open_case(e, t, p, world, state)
     case = state.cases[c]
     case.found = found
@@ -170,6 +179,7 @@ def identify(e, found, t, p, world, state):
     state.pairs[e].place, case.stage = c, IDENTIFIED
     state.found[state.tally[0].found] = e
     state.tally[0].found += 1
+    pay_search(fixed, found, p, world, state)
     if found == SELF:
         state.account[0].found_self += 1
     else:
@@ -193,7 +203,7 @@ def look_at(e, t, p, world, state):
     """Latent pair `e` is found if a clock of its has passed its threshold, else due again."""
     pair = world.pairs[e]
     donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-    found = is_found(state.pairs[e], pair, donor, user, state.coverage[pair.coverage].screening)
+    found = is_found(state.pairs[e], pair, donor, user, state.coverage[pair.coverage, pair.shelf].screening)
     if found == NOBODY:
         reschedule(e, t, world, state)
     else:

@@ -1,8 +1,9 @@
 """Month's step 5: the five functions of every facilitator at work.
 
 Staff hours become integrals that participants' and pairs' clocks run on, so a fraction of a person does a fraction of
-the work. More staff trains, meets and registers earlier; the more are registered, though, the more pairs share the
-screenings. Policy work also speeds municipalities (municipalities.py). Who works, and with how much staff: staffing.py.
+the work. More staff trains, meets and registers earlier. A broker screens the registered pairs in the order of what it
+can see of them, their value and distance, so that registering more does not thin out what is best. Policy work also
+speeds municipalities (municipalities.py). Who works, and with how much staff: staffing.py.
 
 Facilitators over the same participants do some work twice: `facilitator.coordination` says how far they avoid it.
 """
@@ -48,15 +49,23 @@ def influence(f, t, p, world, state):
 
 
 @mechanism
-def screening_rate(f, p, world, state):
-    """Screenings a year of each registered latent pair that facilitator `f` covers, at most one."""
-    candidates = 0
-    for q in range(state.coverage.size):
+def candidates(f, shelf, world, state):
+    """Registered latent pairs on a shelf that facilitator `f` covers."""
+    count = 0
+    for q in range(state.coverage.shape[0]):
         if world.serves[f, q]:
-            candidates += state.coverage[q].candidates
-    if candidates == 0:
-        return 0.0
-    return min(1.0, p.facilitator.screenings * world.centres[f].brokerage * state.centres[f].work / candidates)
+            count += state.coverage[q, shelf].candidates
+    return count
+
+
+@mechanism
+def share_out(f, p, world, state):
+    """Screenings a year that facilitator `f` gives each pair of each shelf: one, while time lasts, the best first."""
+    left = p.facilitator.screenings * world.centres[f].brokerage * state.centres[f].work
+    for shelf in range(state.screenings.shape[1]):
+        pairs = candidates(f, shelf, world, state) if left > 0.0 else 0
+        state.screenings[f, shelf] = min(1.0, left / pairs) if pairs > 0 else 0.0
+        left = max(left - pairs, 0.0)
 
 
 @mechanism
@@ -64,13 +73,14 @@ def screen(p, world, state):
     """Brokerage: screenings so far of the pairs of each coverage, at most one a year; uncoordinated ones overlap."""
     overlap = 1.0 - p.facilitator.coordination
     for f in range(state.centres.size):
-        state.centres[f].screenings = screening_rate(f, p, world, state)
-    for q in range(state.coverage.size):
-        rate = 0.0
-        for f in range(state.centres.size):
-            if world.serves[f, q]:
-                rate = min(1.0, rate + state.centres[f].screenings * (1.0 - overlap * rate))
-        state.coverage[q].screening += rate / 12.0
+        share_out(f, p, world, state)
+    for q in range(state.coverage.shape[0]):
+        for shelf in range(state.coverage.shape[1]):
+            rate = 0.0
+            for f in range(state.centres.size):
+                if world.serves[f, q]:
+                    rate = min(1.0, rate + state.screenings[f, shelf] * (1.0 - overlap * rate))
+            state.coverage[q, shelf].screening += rate / 12.0
 
 
 @event

@@ -5,6 +5,7 @@ An indicator is a row of `INDICATORS` and a line in a kernel below; the names me
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -109,7 +110,7 @@ class Rows(NamedTuple):
 
 
 def group_names(region: Region, table: Catalogue) -> list[str]:
-    """Columns of `Rows.groups`: adoption by size class, municipal maturity, municipality and sector."""
+    """Columns of `Rows.groups`: adoption by size class, municipal maturity at month 0, municipality and sector."""
     low, high = (f"{limit:g}" for limit in SIZE_LIMITS)
     names = [f"size.below_{low}", f"size.{low}_{high}", f"size.above_{high}"]
     names += [f"maturity.{group}" for group in ("passive", "exploring", "active")]
@@ -126,8 +127,8 @@ def empty_rows(months: int, groups: int) -> Rows:
 
 @mechanism
 def share(part, whole):
-    """part/whole, 0 where there is nothing."""
-    return part / whole if whole > 0 else 0.0
+    """part/whole; not defined, NaN, where there is nothing to share."""
+    return part / whole if whole > 0 else math.nan
 
 
 @mechanism
@@ -174,9 +175,9 @@ def observe_exchanges(p, world, state, row):
             shared += 1.0
         else:
             tonnes += quantity
-            virgin += route.substitution * quantity
+            virgin += route.substitution * case.fit * quantity
             moved += route.disposed * quantity
-        imported += route.imported * route.substitution * quantity * market.price / MILLION
+        imported += route.imported * route.substitution * case.fit * quantity * market.price / MILLION
         carbon += case.saved * quantity
         donor, user = state.persons[case.supplier], state.persons[case.receiver]
         watching = 2.0 * enforcement(friction(case, donor, user, p.transaction), p.transaction)
@@ -214,7 +215,7 @@ def observe_network(moving, cases, parent, adopters, row):
             if donor != user:
                 parent[donor] = user
                 joined += 1
-    row.distance = np.median(distance[:live]) if live > 0 else 0.0
+    row.distance = np.median(distance[:live]) if live > 0 else math.nan
     row.components, row.degree = adopters - joined, share(2.0 * live, adopters)
 
 
@@ -270,15 +271,18 @@ def observe_region(world, state, row):
 
 
 @mechanism
-def observe_groups(state, groups):
-    """Adoption by size class, municipal maturity, municipality and sector, in the order of `group_names`."""
+def observe_groups(world, state, groups):
+    """Adoption by size class, municipal maturity, municipality and sector, in the order of `group_names`.
+
+    Maturity is that of month 0, which no centre has changed: groups of today would compare other municipalities.
+    """
     sizes, towns = state.adopters_of_size.size, state.towns.size
     for s in range(sizes):
         groups[s] = share(state.adopters_of_size[s], state.members_of_size[s])
     for maturity in range(ACTIVE_MUNICIPALITY + 1):
         adopters, members = 0, 0
         for m in range(towns):
-            if state.towns[m].maturity == maturity:
+            if world.maturity[m] == maturity:
                 adopters += state.towns[m].adopters
                 members += state.towns[m].members
         groups[sizes + maturity] = share(adopters, members)
@@ -301,4 +305,4 @@ def step(t, p, world, state, rows):
     observe_account(state, row)
     observe_public(state, row)
     observe_region(world, state, row)
-    observe_groups(state, rows.groups[month])
+    observe_groups(world, state, rows.groups[month])

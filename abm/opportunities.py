@@ -37,9 +37,11 @@ OPPORTUNITY = np.dtype(
         ("weight", "f4"),  # in its parties' search; single precision does no harm (tests/test_opportunities.py)
         ("coverage", "u2"),
         ("byproduct", "u1"),
+        ("shelf", "u1"),  # how early a broker comes to it, 0 first
     ],
     align=True,
 )
+SHELVES = 16  # that brokers sort pairs into
 # What a participant's opportunities are together
 OUTLOOK = np.dtype(
     [
@@ -56,6 +58,7 @@ CANDIDATE = np.dtype(
         ("value", "f8"),
         ("carbon", "f8"),
         ("weight", "f8"),
+        ("promise", "f8"),  # value times what distance leaves of a broker's chance to hit, SEK/yr
         ("rank", "f8"),
         ("supply", "u4"),
         ("demand", "u4"),
@@ -174,20 +177,21 @@ def _assess(seed, within, population, table, p):
         pair.value, pair.carbon = value, quantity * net_saving(pair.distance, route)
         pair.cross = donor.nace2 != user.nace2
         pair.weight = search_weight(pair.distance, pair.cross, value, p.discovery)
+        pair.promise = value * math.exp(-pair.distance / p.discovery.broker_distance)
         pair.rank = uniform(seed, chance.VISIT_ORDER, key, 0)
         count += 1
     return kept[:count].copy()
 
 
 @kernel
-def _arrange(order, candidates, population, half_weight):
+def _arrange(order, candidates, shelf, population, half_weight):
     """The candidates in visiting order as opportunities, and what they are to their parties."""
     participants, supplies, demands = population
     pairs = np.zeros(order.size, OPPORTUNITY)
     first = np.zeros(participants.size + 1, np.int64)
     for e in range(order.size):
         pair, candidate = pairs[e], candidates[order[e]]
-        pair.distance, pair.weight = candidate.distance, candidate.weight
+        pair.distance, pair.weight, pair.shelf = candidate.distance, candidate.weight, shelf[order[e]]
         pair.supply, pair.demand = candidate.supply, candidate.demand
         pair.byproduct = supplies[pair.supply].byproduct
         pair.supplier, pair.receiver = supplies[pair.supply].owner, demands[pair.demand].owner
@@ -211,6 +215,13 @@ def _arrange(order, candidates, population, half_weight):
     return pairs, outlook, first, own
 
 
+def shelves(promise: np.ndarray) -> np.ndarray:
+    """The shelf of each pair, 0 for the sixteenth of them that promises most; shape as `promise`."""
+    shelf = np.zeros(promise.size, np.uint8)
+    shelf[np.argsort(-promise, kind="stable")] = np.arange(promise.size) * SHELVES // max(promise.size, 1)
+    return shelf
+
+
 def enumerate_opportunities(population: Population, seed: int, p: np.void) -> Opportunities:
     """All opportunities of one replicate, in visiting order."""
     table = catalogue()
@@ -220,5 +231,5 @@ def enumerate_opportunities(population: Population, seed: int, p: np.void) -> Op
     )
     parts = [_assess(np.uint64(seed), within, people, goods, p) for within in _within_reach(population, p)]
     candidates = np.concatenate([np.zeros(0, CANDIDATE), *parts])
-    order = np.argsort(candidates["rank"])
-    return Opportunities(*_arrange(order, candidates, people, p["discovery"]["half_weight"]))
+    order, shelf = np.argsort(candidates["rank"]), shelves(candidates["promise"])
+    return Opportunities(*_arrange(order, candidates, shelf, people, p["discovery"]["half_weight"]))

@@ -21,7 +21,8 @@ HALF_YEAR_STEP = 0.5  # years between the points of the value sum: error below 0
 LONG = 4000  # terms at which the slowest jump memory of a reverting price has died out
 
 PROCESS = np.dtype(
-    [(name, "f8") for name in ("price", "a", "s", "chance", "jump", "loading", "mean", "effective")] + [("key", "u8")],
+    [(name, "f8") for name in ("price", "a", "s", "chance", "jump", "loading", "mean", "effective", "spread")]
+    + [("key", "u8")],
     align=True,
 )
 
@@ -54,7 +55,8 @@ def jump_sum(process, months):
 def processes(commodities, p, horizon):
     """The monthly process of each commodity at the scenario's volatility and half-life (record array).
 
-    An infinite half-life gives a = 1, a random walk; `mean` is then what each month adds to the correction m.
+    An infinite half-life gives a = 1, a random walk; `mean` is then what each month adds to the correction m, and
+    `spread`, otherwise the standard deviation of the stationary law, that of one year.
     """
     result = np.zeros(commodities.size, PROCESS)
     v = p.volatility
@@ -71,6 +73,7 @@ def processes(commodities, p, horizon):
         variance = v**2 * (row.volatility**2 + row.jump_rate * row.jump_sd**2)
         lasting = 1.0 if walk else (1.0 - math.exp(-2.0 * kappa * horizon)) / (2.0 * kappa * horizon)
         process.effective = math.sqrt(variance * lasting)
+        process.spread = math.sqrt(variance if walk else variance / (2.0 * kappa))
     return result
 
 
@@ -140,12 +143,14 @@ def _weights(rates, horizon):
 
 @kernel
 def unit_values(x, process, rates, horizon, reverting):
-    """Value of one unit a year over the horizon, SEK yr/unit, shape (months, commodities, discount classes).
+    """Value of one unit a year over the horizon, SEK yr/unit, and what of it moves with the log price of today.
 
-    The sum over expected prices at 0.25, 0.75, ... years. Without `reverting` today's price is taken for ever.
+    Shape of both (months, commodities, discount classes). The sum over expected prices at 0.25, 0.75, ... years.
+    Without `reverting` today's price is taken for ever.
     """
     weights = _weights(rates, horizon)
     values = np.zeros((x.shape[0], process.size, rates.size))
+    slopes = np.zeros(values.shape)
     for k in range(process.size):
         one = process[k]
         looks_back = reverting and one.a < 1.0
@@ -157,9 +162,12 @@ def unit_values(x, process, rates, horizon, reverting):
             today = math.exp(x[t, k] - correction(one, t))
             for h in range(weights.shape[0]):
                 ahead = math.exp(decay[h] * x[t, k] + growth[h] - one.mean) if looks_back else today
+                lasting = decay[h] if looks_back else 1.0
                 for c in range(rates.size):
-                    values[t, k, c] += weights[h, c] * one.price * ahead
-    return values
+                    value = weights[h, c] * one.price * ahead
+                    values[t, k, c] += value
+                    slopes[t, k, c] += lasting * value
+    return values, slopes
 
 
 @kernel
@@ -204,8 +212,8 @@ def _ahead(one, x, t, months, reverting):
 
 
 @kernel
-def guarantee(floors, x, process, rates, horizon, reverting, market, values):
-    """Lay a guaranteed price over `market` and unit `values` in the months in which `floors` is above 0.
+def guarantee(floors, x, process, rates, horizon, reverting, market, values, slopes):
+    """Lay a guaranteed price over `market`, unit `values` and their `slopes` in the months with `floors` above 0.
 
     `floors` is the guarantee over the long-run price, shape (months,). Parties expect what is in force to last.
     """
@@ -217,12 +225,16 @@ def guarantee(floors, x, process, rates, horizon, reverting, market, values):
             floor, row = floors[t] * process[k].price, market[t, k]
             row.top_up = max(floor - row.price, 0.0)
             whole, moving = 0.0, 0.0
+            looks_back = reverting and process[k].a < 1.0
+            slopes[t, k] = 0.0
             for h in range(weights.shape[0]):
                 months = round(12.0 * (h + 0.5) * HALF_YEAR_STEP)
                 mean, spread = _ahead(process[k], x[t, k], t, months, reverting)
                 received, part = guaranteed(mean, spread, floor)
+                lasting = process[k].a ** months if looks_back else 1.0
                 for c in range(rates.size):
                     values[t, k, c] += weights[h, c] * (received - mean)
+                    slopes[t, k, c] += weights[h, c] * lasting * part
                 whole += weights[h, 0] * received
                 moving += weights[h, 0] * part
             row.exposure = moving / whole
@@ -239,3 +251,4 @@ def step(t, world, state):
     """The market of month `t` is today's."""
     state.market[:] = world.market[t]
     state.unit_value[:] = world.unit_value[t]
+    state.waiting[:] = world.waiting[t]

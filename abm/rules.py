@@ -4,8 +4,9 @@ A rule sees one `Prospect`, all of one party and one opportunity, money in SEK:
 
     value       certainty equivalent of the party's share over the horizon (always above 0 here)
     cost        irreversible cost still to be spent: own investment and transaction cost
-    priced      part of the value that moves with the raw-material price, over the value
-    volatility  of that price over the horizon, 1/sqrt(yr)
+    priced      elasticity of the value to the worth of the raw material: the part that moves with it, over the value
+    waiting     share of that part for which it pays to wait and see; 0 in talks, which cannot be put off
+    volatility  of the raw material's price over the horizon, 1/sqrt(yr)
     rate        own real discount rate, 1/yr
     annuity     value of 1 SEK a year over the horizon at that rate, yr
     payback     own payback limit, yr
@@ -22,7 +23,6 @@ How the party stands, for rules of bounded rationality:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -31,16 +31,13 @@ from typing import Any
 import numba
 import numpy as np
 
-from abm.compiled import kernel
-
 FIELDS = (
-    *("value", "cost", "priced", "volatility", "rate", "annuity", "payback"),
+    *("value", "cost", "priced", "waiting", "volatility", "rate", "annuity", "payback"),
     *("attitude", "peers", "control", "threshold", "aspiration", "weight_attitude", "weight_norm", "weight_control"),
 )
 PROSPECT = np.dtype([(name, "f8") for name in FIELDS], align=True)
 PROSPECT_TYPE = numba.from_dtype(PROSPECT)
 SIGNATURE = numba.types.boolean(PROSPECT_TYPE)
-MOST_PRICED = 3.0  # judgement: leverage of the raw-material price beyond this is not believed
 
 
 def npv(prospect: Any) -> bool:
@@ -53,22 +50,9 @@ def payback(prospect: Any) -> bool:
     return prospect.cost * prospect.annuity <= prospect.payback * prospect.value
 
 
-@kernel
-def hurdle(volatility: float, rate: float) -> float:
-    """Value over cost at which waiting stops paying (Dixit & Pindyck 1994, ch. 5, payout rate = discount rate).
-
-    `volatility` in 1/sqrt(yr), `rate` in 1/yr; 1 at volatility 0.
-    """
-    if volatility <= 0.0:
-        return 1.0
-    beta = 0.5 + math.sqrt(0.25 + 2.0 * rate / volatility**2)
-    return beta / (beta - 1.0)
-
-
 def real_option(prospect: Any) -> bool:
-    """Option to wait: join if the value exceeds the cost times the hurdle of irreversible choice."""
-    exposure = min(max(prospect.priced, 0.0), MOST_PRICED) * prospect.volatility
-    return prospect.value > prospect.cost * hurdle(exposure, prospect.rate)
+    """Option to wait: join if the value, less what it pays to wait for, exceeds the cost (abm/waiting.py)."""
+    return prospect.value * (1.0 - prospect.priced * prospect.waiting) > prospect.cost
 
 
 def planned_behaviour(prospect: Any) -> bool:
@@ -118,7 +102,7 @@ RULES: dict[str, Rule] = {
             "Anderson & Newell 2004, doi:10.1016/j.reseneeco.2003.07.001",
             ("appraisal.payback_median", "appraisal.payback_spread"),
         ),
-        Rule("real_option", real_option, "Dixit & Pindyck 1994, Investment under Uncertainty, ch. 5"),
+        Rule("real_option", real_option, "Dixit & Pindyck 1994, Investment under Uncertainty, ch. 4, 5"),
         Rule(
             "planned_behaviour",
             planned_behaviour,

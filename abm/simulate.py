@@ -15,7 +15,7 @@ from abm.compiled import kernel
 from abm.discovery import become_latent
 from abm.month import months
 from abm.observe import INDICATORS, Rows
-from abm.opportunities import enumerate_opportunities
+from abm.opportunities import SHELVES, enumerate_opportunities
 from abm.parameters import OF_THE_CENTRE, Value
 from abm.plan import plan
 from abm.population import SIZE_LIMITS, draw_population
@@ -49,6 +49,7 @@ from abm.state import (
     count_member,
 )
 from abm.turnover import settle, stay_free, stay_until
+from abm.waiting import waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,7 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
     people, pairs, who = population.participants, opportunities.pairs, fixed.who
     here, there = (people["municipality"][pairs[side]] for side in ("supplier", "receiver"))
     pairs["coverage"], serves = coverages(who.covers, here, there)
-    market, values = draw_market(scenario, key)
+    market, values, waits = draw_market(scenario, key)
     world = World(
         seed=key,
         spin_up=scenario.spin_up_months,
@@ -131,6 +132,7 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
         price_process=fixed.process,
         market=market,
         unit_value=values,
+        waiting=waits,
         rates=fixed.rates,
         annuities=fixed.annuities,
         levers=fixed.levers,
@@ -147,27 +149,28 @@ def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
     return world, population.names
 
 
-def draw_market(scenario: Scenario, key: np.uint64) -> tuple[np.ndarray, np.ndarray]:
-    """Prices of all months and what a unit a year is worth at them (World.market, World.unit_value).
+def draw_market(scenario: Scenario, key: np.uint64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Prices of all months, what a unit a year is worth at them, and what of that it pays to wait for.
 
-    A guarantee is laid over the months in which it is in force.
+    World.market, World.unit_value and World.waiting; a guarantee is laid over the months in which it is in force.
     """
     fixed, reverting = plan(scenario), scenario.values["prices.expectations"] == "reverting"
     horizon, floors = float(fixed.p["worth"]["horizon"]), fixed.levers["price_floor"]
     x = deviations(key, fixed.process, scenario.spin_up_months + scenario.months)
-    values = unit_values(x, fixed.process, fixed.rates, horizon, reverting)
+    values, slopes = unit_values(x, fixed.process, fixed.rates, horizon, reverting)
     market = markets(x, fixed.process, values)
     if floors.any():
-        guarantee(floors, x, fixed.process, fixed.rates, horizon, reverting, market, values)
-    return market, values
+        guarantee(floors, x, fixed.process, fixed.rates, horizon, reverting, market, values, slopes)
+    hazard = float(fixed.p["discovery"]["forgetting"])
+    return market, values, waiting(x, fixed.process, fixed.rates, hazard, reverting, values, slopes)
 
 
 def under(world: World, arm: Scenario) -> World:
     """The same firms and luck under the facilitators and interventions of another scenario of the same region."""
     fixed = plan(arm)
     if fixed.levers["price_floor"].any() or world.levers["price_floor"].any():
-        market, values = draw_market(arm, world.seed)
-        world = world._replace(market=market, unit_value=values)
+        market, values, waits = draw_market(arm, world.seed)
+        world = world._replace(market=market, unit_value=values, waiting=waits)
     return world._replace(
         levers=fixed.levers,
         centres=fixed.who.centres,
@@ -213,7 +216,8 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         towns=np.zeros(towns, TOWN),
         centres=np.zeros(centres, CENTRE),
         seats=np.zeros((centres, towns), SEAT),
-        coverage=np.zeros(world.serves.shape[1], COVERAGE),
+        coverage=np.zeros((world.serves.shape[1], SHELVES), COVERAGE),
+        screenings=np.zeros((centres, SHELVES)),
         tally=np.zeros(1, TALLY),
         account=np.zeros(1, ACCOUNT),
         ledger=np.zeros(towns, LEDGER),
@@ -242,6 +246,7 @@ def initial_state(p: np.void, world: World, room: int) -> State:
         adopters_of_size=np.zeros(len(SIZE_LIMITS) + 1, np.int64),
         market=np.zeros(world.market.shape[1], MARKET),
         unit_value=np.zeros(world.unit_value.shape[1:]),
+        waiting=np.zeros(world.waiting.shape[1:]),
         deal=np.zeros(2, DEAL),
         prospect=np.zeros(2, PROSPECT),
     )

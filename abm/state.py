@@ -159,7 +159,6 @@ CENTRE = np.dtype(
         ("work", "f8"),  # FTE at work on the five functions, productivity included
         ("register_hours", "f8"),
         ("registered", "i8"),
-        ("screenings", "f8"),  # a year of each registered latent pair that it covers
         ("carried", "i8"),
         ("waiting", "i8"),  # participants in its queue for the register
         ("queueing", "?"),  # does it keep that queue yet?
@@ -170,7 +169,7 @@ CENTRE = np.dtype(
 )
 # A facilitator's standing in one municipality
 SEAT = np.dtype([("saving", "f8"), ("carbon", "f8"), ("pays", "?")], align=True)
-# Pairs that the same facilitators cover
+# Pairs that the same facilitators cover and sort on the same shelf
 COVERAGE = np.dtype([("screening", "f8"), ("candidates", "i8")], align=True)
 TALLY = np.dtype(
     [
@@ -260,6 +259,7 @@ class World(NamedTuple):
     price_process: np.ndarray  # prices.PROCESS
     market: np.ndarray  # (M, K) prices.MARKET
     unit_value: np.ndarray  # (M, K, discount classes) SEK yr/unit
+    waiting: np.ndarray  # (M, K, discount classes) share of that for which it pays to wait
     rates: np.ndarray  # 1/yr, by discount class
     annuities: np.ndarray  # yr, by discount class
     levers: np.ndarray  # interventions.LEVERS, M
@@ -284,7 +284,8 @@ class State(NamedTuple):
     towns: np.ndarray  # TOWN
     centres: np.ndarray  # CENTRE, F
     seats: np.ndarray  # (F, T) SEAT
-    coverage: np.ndarray  # COVERAGE, Q
+    coverage: np.ndarray  # (Q, shelves) COVERAGE
+    screenings: np.ndarray  # (F, shelves) a year of each registered latent pair that the facilitator covers
     tally: np.ndarray  # TALLY, one record
     account: np.ndarray  # ACCOUNT, one record
     ledger: np.ndarray  # LEDGER, by municipality
@@ -313,6 +314,7 @@ class State(NamedTuple):
     adopters_of_size: np.ndarray  # i8
     market: np.ndarray  # prices.MARKET, K
     unit_value: np.ndarray  # (K, discount classes)
+    waiting: np.ndarray  # (K, discount classes)
     deal: np.ndarray  # DEAL of supplier and receiver
     prospect: np.ndarray  # rules.PROSPECT of supplier and receiver
 

@@ -88,7 +88,7 @@ def leave_pair(e, t, p, world, state):
     elif pair.stage == IDENTIFIED:
         state.account[0].forgotten += 1
     elif pair.stage == LATENT and donor.registered and user.registered:
-        state.coverage[fixed.coverage].candidates -= 1
+        state.coverage[fixed.coverage, fixed.shelf].candidates -= 1
     leave(e, DORMANT, state)
 
 

@@ -69,15 +69,39 @@ def friction(case, donor, user, rates):
 
 
 @mechanism
+def hour(person, rates):
+    """What an hour of a party's staff costs in agreements, SEK, less with those it has made."""
+    return rates.wage * rates.multiplier * (1.0 + person.agreements) ** -rates.learning
+
+
+@mechanism
+def search_cost(found, person, rates):
+    """What a find costs a party that searched, SEK; where a broker searches for it, it saves most of its hours."""
+    return hour(person, rates) * rates.search_hours * (1.0 - rates.broker_cut * (found == BROKER))
+
+
+@mechanism
 def transaction_cost(case, person, rub, permit, rates):
-    """Transaction cost of one party, SEK: what is sunk when talks start, and what is left for the closing.
+    """Transaction cost of one party after the find, SEK: what is sunk when talks start, and what is left for the end.
 
     `rub` is `friction`, `permit` the effort after relief and municipal help.
     """
-    search = rates.search_hours * (1.0 - rates.broker_cut * (case.found == BROKER))
-    bargain = rates.bargain_hours * rub * (1.0 - rates.support_cut * case.support)
-    price = rates.wage * rates.multiplier * (1.0 + person.agreements) ** -rates.learning
-    return price * (search + 0.5 * bargain), price * (0.5 * bargain + rates.permit_hours * permit)
+    half = 0.5 * rates.bargain_hours * rub * (1.0 - rates.support_cut * case.support)
+    price = hour(person, rates)
+    return price * half, price * (half + rates.permit_hours * permit)
+
+
+@mechanism
+def pay(i, amount, world, state):
+    """Book a transaction cost, SEK, under who paid it."""
+    fixed, subsidy = world.participants[i], state.lever[0].subsidy * amount
+    own = amount - subsidy
+    state.account[0].subsidy += subsidy
+    if fixed.firm:
+        state.account[0].transaction_firms += own
+    else:
+        state.account[0].transaction_utilities += own
+    state.ledger[fixed.municipality].spent += own
 
 
 @mechanism

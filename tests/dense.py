@@ -35,7 +35,7 @@ def discover(t, p, world, state):
                 discovery.become_latent(e, t, p, world, state)
         elif clocks.stage == LATENT:
             donor, user = state.persons[pair.supplier], state.persons[pair.receiver]
-            found = discovery.is_found(clocks, pair, donor, user, state.coverage[pair.coverage].screening)
+            found = discovery.is_found(clocks, pair, donor, user, state.coverage[pair.coverage, pair.shelf].screening)
             if found != NOBODY:
                 discovery.identify(e, found, t, p, world, state)
     discovery.tell_parties(t, world, state)

@@ -126,7 +126,8 @@ def test_quantities_and_counts(tiny: Scenario, changes: dict[str, float | int | 
     for world, state in _states(scenario, seed):
         _check(world, state, scenario)
         candidates = (state.pairs["stage"] == LATENT) & np.isfinite(state.pairs["broker_target"])
-        counted = np.bincount(world.pairs["coverage"][candidates], minlength=len(state.coverage))
+        counted = np.zeros(state.coverage.shape, int)
+        np.add.at(counted, (world.pairs["coverage"][candidates], world.pairs["shelf"][candidates]), 1)
         assert np.array_equal(state.coverage["candidates"], counted)
     assert np.count_nonzero(state.pairs["stage"] == RESTING) == state.stages[RESTING]
 

@@ -101,14 +101,14 @@ def test_unit_value_is_the_discounted_mean_of_what_follows(half_life: float) -> 
         mean = process["mean"][0] if a < 1 else (month + 1) * process["mean"][0]
         if month % 6 == 3:
             total += 0.5 * np.exp(-rate * month / 12) * 100 * np.exp(x - mean)
-    value = unit_values(np.array([[start]]), process, np.array([rate]), horizon, True)[0, 0, 0]
+    value = unit_values(np.array([[start]]), process, np.array([rate]), horizon, True)[0][0, 0, 0]
     assert value == pytest.approx(total.mean(), abs=4 * total.std() / np.sqrt(total.size))
 
 
 def test_todays_price_for_ever() -> None:
     process = _processes(_commodity())
     x = np.array([[0.2]])
-    value = unit_values(x, process, np.array([0.1]), 10.0, False)[0, 0, 0]
+    value = unit_values(x, process, np.array([0.1]), 10.0, False)[0][0, 0, 0]
     assert value == pytest.approx(levels(x, process)[0, 0] * annuity(0.1, 10.0), rel=0.008)
 
 
@@ -131,11 +131,11 @@ def test_mean_of_a_guaranteed_price(floor: float) -> None:
 def test_a_guarantee_adds_value_takes_risk_and_pays_the_gap() -> None:
     process, rates = _processes(_commodity()), np.array([0.08, 0.12, 0.18, 0.04])
     x = deviations(np.uint64(5), process, 60)
-    plain = unit_values(x, process, rates, 10.0, True)
+    plain, slopes = unit_values(x, process, rates, 10.0, True)
     values, market = plain.copy(), markets(x, process, plain)
     floors = np.zeros(60)
     floors[30:] = 0.9
-    guarantee(floors, x, process, rates, 10.0, True, market, values)
+    guarantee(floors, x, process, rates, 10.0, True, market, values, slopes)
     assert np.array_equal(values[:30], plain[:30])
     assert np.all(values[30:] > plain[30:])
     assert np.all(market["exposure"][:30] == 1.0)
@@ -147,8 +147,8 @@ def test_a_guarantee_adds_value_takes_risk_and_pays_the_gap() -> None:
 def test_a_guarantee_far_below_the_price_is_worth_nothing() -> None:
     process, rates = _processes(_commodity()), np.array([0.08, 0.12, 0.18, 0.04])
     x = deviations(np.uint64(5), process, 12)
-    plain = unit_values(x, process, rates, 10.0, True)
+    plain, slopes = unit_values(x, process, rates, 10.0, True)
     values, market = plain.copy(), markets(x, process, plain)
-    guarantee(np.full(12, 1e-3), x, process, rates, 10.0, True, market, values)
+    guarantee(np.full(12, 1e-3), x, process, rates, 10.0, True, market, values, slopes)
     assert np.allclose(values, plain, rtol=1e-9)
     assert np.allclose(market["exposure"], 1.0)

@@ -17,7 +17,7 @@ from abm.catalogue import catalogue
 from abm.chance import uniform
 from abm.month import months
 from abm.parameters import BY_NAME
-from abm.rules import PROSPECT, RULES, compiled, hurdle
+from abm.rules import PROSPECT, RULES, compiled
 from abm.ruleset import SLOTS, rule_set, slots
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import build, simulate
@@ -36,28 +36,35 @@ def _call(rule: Any, prospects: np.ndarray) -> bool:
 
 
 def _prospect(**values: float) -> np.ndarray:
-    row = {"value": 2.0, "cost": 1.0, "priced": 1.0, "volatility": 0.2, "rate": 0.04, "annuity": 8.0, "payback": 2.0}
+    row = {
+        "value": 2.0,
+        "cost": 1.0,
+        "priced": 1.0,
+        "waiting": 0.4,
+        "volatility": 0.2,
+        "rate": 0.04,
+        "annuity": 8.0,
+        "payback": 2.0,
+    }
     prospects = np.zeros(1, PROSPECT)
     for name, value in (row | TRAITS | WEIGHTS | values).items():
         prospects[name] = value
     return prospects
 
 
-@pytest.mark.parametrize(("volatility", "expected"), [(0.1, 1.42), (0.2, 2.00), (0.3, 2.76), (0.4, 3.73)])
-def test_hurdle_of_dixit_and_pindyck(volatility: float, expected: float) -> None:
-    """Dixit & Pindyck (1994), rho = delta = 4 %."""
-    assert hurdle(volatility, 0.04) == pytest.approx(expected, abs=0.005)
-
-
-def test_hurdle_without_volatility_is_one() -> None:
-    assert hurdle(0.0, 0.04) == 1.0
-    assert hurdle(1e-6, 0.04) == pytest.approx(1.0, abs=1e-4)
-
-
-@given(st.floats(1e-3, 1.0), st.floats(0.01, 0.5))
-def test_hurdle_rises_with_volatility_and_falls_with_the_rate(volatility: float, rate: float) -> None:
-    assert hurdle(volatility * 1.1, rate) > hurdle(volatility, rate) > 1.0
-    assert hurdle(volatility, rate * 1.1) < hurdle(volatility, rate)
+@given(st.floats(0.1, 10.0), st.floats(0.0, 3.0), st.floats(0.0, 0.99))
+def test_real_option_asks_for_more_the_more_moves_and_the_more_it_pays_to_wait(
+    cost: float, priced: float, waiting: float
+) -> None:
+    left = 1.0 - priced * waiting
+    if left <= 0.0:  # no value is enough
+        assert not _call(
+            compiled("real_option"), _prospect(value=1e9 * cost, cost=cost, priced=priced, waiting=waiting)
+        )
+        return
+    known = {"cost": cost, "priced": priced, "waiting": waiting}
+    assert _call(compiled("real_option"), _prospect(value=cost / left * 1.000001, **known))
+    assert not _call(compiled("real_option"), _prospect(value=cost / left * 0.999999, **known))
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -152,6 +152,24 @@ static inline double enforcement(double rub, const Parameters *p) {
     return p->transaction.wage * p->transaction.multiplier * p->transaction.enforce_hours * rub;
 }
 
+static inline double search_cost(uint8_t found, const Person *person, const Parameters *p) {
+    const double hour =
+        p->transaction.wage * p->transaction.multiplier * pow(1.0 + person->agreements, -p->transaction.learning);
+    return hour * p->transaction.search_hours * (1.0 - p->transaction.broker_cut * (found == BROKER));
+}
+
+static void pay(int64_t i, double amount, const World *world, const State *state) {
+    const Participant *fixed = &world->participants[i];
+    Account *account = state->account;
+    const double subsidy = state->lever->subsidy * amount, own = amount - subsidy;
+    account->subsidy += subsidy;
+    if (fixed->firm)
+        account->transaction_firms += own;
+    else
+        account->transaction_utilities += own;
+    state->ledger[fixed->municipality].spent += own;
+}
+
 /* ---- abm/discovery.py: the calendar ---- */
 
 static inline void unlink_pair(int64_t e, Pair *pairs, int32_t *calendar) {
@@ -191,7 +209,7 @@ static inline void reschedule(int64_t e, int64_t t, const World *world, const St
     const double attention = donor->attention * donor->aware + user->attention * user->aware;
     const double rate = world->fastest_search * pair->weight * attention;
     const double own = rate > 0.0 ? (clocks->self_target - searched(pair, donor, user)) / rate : INFINITY;
-    const double broker = 12.0 * (clocks->broker_target - state->coverage[pair->coverage].screening);
+    const double broker = 12.0 * (clocks->broker_target - state->coverage[pair->coverage * state->coverage_columns + pair->shelf].screening);
     const double months = broker < own ? broker : own;
     int64_t wait = state->calendar_size;
     if (months < (double)wait) {
@@ -212,7 +230,7 @@ static uint64_t key_of(int64_t e, const World *world) {
 static void start_screening(int64_t e, int64_t t, const Parameters *p, const World *world, const State *state) {
     const Opportunity *pair = &world->pairs[e];
     Pair *clocks = &state->pairs[e];
-    Coverage *coverage = &state->coverage[pair->coverage];
+    Coverage *coverage = &state->coverage[pair->coverage * state->coverage_columns + pair->shelf];
     const double threshold = exponential(world->seed, CHANCE_FOUND_BROKER, key_of(e, world), clocks->attempt);
     const double hit = p->discovery.hit_rate * exp(-pair->distance / p->discovery.broker_distance);
     clocks->broker_target = coverage->screening + threshold / hit;
@@ -378,12 +396,22 @@ static void describe(Case *one, int64_t e, const Parameters *p, const World *wor
     one->carbon = one->saved * (wanted < supplied ? wanted : supplied);
 }
 
+static void pay_search(const Opportunity *fixed, uint8_t found, const Parameters *p, const World *world,
+                       const State *state) {
+    const uint32_t parties[2] = {fixed->supplier, fixed->receiver};
+    for (int side = 0; side < 2; side++) {
+        const Person *person = &state->persons[parties[side]];
+        if (found == BROKER || person->aware)
+            pay(parties[side], search_cost(found, person, p), world, state);
+    }
+}
+
 static void identify(int64_t e, uint8_t found, int64_t t, const Parameters *p, const World *world, const State *state) {
     const Opportunity *fixed = &world->pairs[e];
     Tally *tally = state->tally;
     unlink_pair(e, state->pairs, state->calendar);
     if (state->persons[fixed->supplier].registered && state->persons[fixed->receiver].registered)
-        state->coverage[fixed->coverage].candidates -= 1;
+        state->coverage[fixed->coverage * state->coverage_columns + fixed->shelf].candidates -= 1;
     const int64_t c = take_place(state);
     Case *one = &state->cases[c];
     describe(one, e, p, world, state);
@@ -399,6 +427,7 @@ static void identify(int64_t e, uint8_t found, int64_t t, const Parameters *p, c
     state->pairs[e].place = (int32_t)c;
     one->stage = IDENTIFIED;
     state->found[tally->found++] = (uint32_t)e;
+    pay_search(fixed, found, p, world, state);
     if (found == SELF)
         state->account->found_self += 1;
     else
@@ -487,7 +516,7 @@ void discovery(int64_t t, const Parameters *restrict p, const World *restrict wo
         else if (searched(pair, &state->persons[pair->supplier], &state->persons[pair->receiver]) >=
                  clocks->self_target)
             identify(e, SELF, t, p, world, state);
-        else if (state->coverage[pair->coverage].screening >= clocks->broker_target)
+        else if (state->coverage[pair->coverage * state->coverage_columns + pair->shelf].screening >= clocks->broker_target)
             identify(e, BROKER, t, p, world, state);
         else
             reschedule(e, t, world, state);
@@ -569,7 +598,7 @@ void operation(int64_t t, const Parameters *restrict p, const World *restrict wo
 
 /* ---- abm/observe.py ---- */
 
-static inline double share(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
+static inline double share(double part, double whole) { return whole > 0.0 ? part / whole : NAN; }
 
 static void observe_people(const State *state, Row *row) {
     int64_t people = 0, adopters = 0, aware = 0, registered = 0;
@@ -616,10 +645,10 @@ static void observe_exchanges(const Parameters *p, const World *world, const Sta
             shared += 1.0;
         } else {
             tonnes += quantity;
-            virgin += route->substitution * quantity;
+            virgin += route->substitution * one->fit * quantity;
             moved_up += route->disposed * quantity;
         }
-        imports += route->imported * route->substitution * quantity * market->price / MILLION;
+        imports += route->imported * route->substitution * one->fit * quantity * market->price / MILLION;
         carbon += one->saved * quantity;
         const Person *donor = &state->persons[one->supplier], *user = &state->persons[one->receiver];
         const double watching = 2.0 * enforcement(friction(one, donor, user, p), p);
@@ -727,7 +756,7 @@ static void observe_network(const State *state, Row *row) {
     }
     for (int64_t s = 0; s < state->adopters_of_size_size; s++)
         adopters += state->adopters_of_size[s];
-    row->distance = live > 0 ? median(distance, live) : 0.0;
+    row->distance = live > 0 ? median(distance, live) : NAN;
     row->components = (double)(adopters - joined);
     row->degree = share(2.0 * (double)live, (double)adopters);
     free(distance);
@@ -799,15 +828,15 @@ static void observe_region(const World *world, const State *state, Row *row) {
     row->price_index = index / prices;
 }
 
-static void observe_groups(const State *state, double *groups) {
+static void observe_groups(const World *world, const State *state, double *groups) {
     const int64_t sizes = state->adopters_of_size_size, towns = state->towns_size;
     double by_maturity[3] = {0.0, 0.0, 0.0}, members[3] = {0.0, 0.0, 0.0};
     for (int64_t s = 0; s < sizes; s++)
         groups[s] = share((double)state->adopters_of_size[s], (double)state->members_of_size[s]);
     for (int64_t m = 0; m < towns; m++) {
         const Town *town = &state->towns[m];
-        by_maturity[town->maturity] += town->adopters;
-        members[town->maturity] += town->members;
+        by_maturity[world->maturity[m]] += town->adopters;
+        members[world->maturity[m]] += town->members;
         groups[sizes + 3 + m] = share(town->adopters, town->members);
     }
     for (int g = 0; g < 3; g++)
@@ -829,5 +858,5 @@ void observe(int64_t t, const Parameters *restrict p, const World *restrict worl
     observe_account(state, row);
     observe_public(state, row);
     observe_region(world, state, row);
-    observe_groups(state, rows->groups + month * rows->groups_columns);
+    observe_groups(world, state, rows->groups + month * rows->groups_columns);
 }

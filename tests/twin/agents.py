@@ -173,6 +173,11 @@ class Participant(mesa.Agent):
         rates = self.model.p.appraisal
         return 1.0 + (rates.aspiration - 1.0) * (1.0 - rates.aspiration_decay) ** self.refusals
 
+    def hourly_cost(self) -> float:
+        """An hour spent on agreements, less with each that it has made."""
+        rates = self.model.p.transaction
+        return rates.wage * rates.multiplier * (1.0 + self.agreements) ** -rates.learning
+
     def pay(self, amount: float) -> None:
         """Pay a transaction cost, less any subsidy."""
         subsidy = self.model.levers.subsidy * amount
@@ -301,7 +306,7 @@ class Municipality(mesa.Agent):
     def __init__(self, model: RegionModel, row: TownRow) -> None:
         super().__init__(model)
         self.name, self.key = row.name, chance.name_key(row.name)
-        self.residents, self.maturity = row.population, row.maturity
+        self.residents, self.maturity, self.first_maturity = row.population, row.maturity, row.maturity
         self.group = Group(f"municipality.{row.name}")
         self.exchanges = self.steps = 0
         self.saving = self.carbon = 0.0  # of its participants last month, a year

@@ -24,10 +24,10 @@ SMALL = 1e-6  # what a pair within a sector counts for who looks for others
 
 
 class Coverage:
-    """Pairs that the same facilitators cover, and how often each of them has been screened so far."""
+    """Pairs on one shelf that the same facilitators cover, and how often each of them has been screened so far."""
 
-    def __init__(self, facilitators: list[Facilitator]) -> None:
-        self.facilitators = facilitators
+    def __init__(self, facilitators: list[Facilitator], shelf: int) -> None:
+        self.facilitators, self.shelf = facilitators, shelf
         self.screening = 0.0
         self.candidates: set[Opportunity] = set()  # latent, both parties registered
 
@@ -35,7 +35,7 @@ class Coverage:
         """One month: over several facilitators rates add up, less what overlaps."""
         total = 0.0
         for one in self.facilitators:
-            total = min(1.0, total + one.screening_rate() * (1.0 - (1.0 - coordination) * total))
+            total = min(1.0, total + one.screening_rate(self.shelf) * (1.0 - (1.0 - coordination) * total))
         self.screening += total / 12.0
 
 
@@ -101,10 +101,13 @@ class Facilitator(mesa.Agent):
 
     # -- brokerage
 
-    def screening_rate(self) -> float:
-        """Screenings a year of each registered latent pair covered."""
-        covered = sum(len(one.candidates) for one in self.model.coverages if self in one.facilitators)
-        return min(1.0, self.output(self.p.screenings, "brokerage") / covered) if covered else 0.0
+    def screening_rate(self, shelf: int) -> float:
+        """Screenings a year of each registered latent pair covered on a shelf, once the shelves before it are done."""
+        mine = [one for one in self.model.coverages if self in one.facilitators]
+        before = sum(len(one.candidates) for one in mine if one.shelf < shelf)
+        here = sum(len(one.candidates) for one in mine if one.shelf == shelf)
+        time = self.output(self.p.screenings, "brokerage") - before
+        return min(1.0, time / here) if here and time > 0.0 else 0.0
 
     def register(self) -> None:
         """Register aware participants, those of most interest first."""

@@ -117,13 +117,13 @@ class RegionModel(mesa.Model):
             one.nodes = [other for other in self.facilitators if other.row.name in one.row.supports]
         self.coverages: list[Coverage] = []
 
-    def coverage_of(self, here: Municipality, there: Municipality) -> Coverage:
-        """Of pairs between two municipalities."""
+    def coverage_of(self, here: Municipality, there: Municipality, shelf: int) -> Coverage:
+        """Of pairs between two municipalities, on one of the brokers' shelves."""
         both = [one for one in self.facilitators if here in one.towns and there in one.towns]
         for coverage in self.coverages:
-            if coverage.facilitators == both:
+            if coverage.facilitators == both and coverage.shelf == shelf:
                 return coverage
-        self.coverages.append(Coverage(both))
+        self.coverages.append(Coverage(both, shelf))
         return self.coverages[-1]
 
     def _find_opportunities(self) -> None:

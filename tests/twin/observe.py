@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from statistics import median
@@ -43,8 +44,8 @@ Row = dict[str, float]
 
 
 def share(part: float, whole: float) -> float:
-    """part/whole, 0 where there is nothing."""
-    return part / whole if whole > 0 else 0.0
+    """part/whole; not a number where there is nothing."""
+    return part / whole if whole > 0 else math.nan
 
 
 def observe_people(model: RegionModel) -> Row:
@@ -78,7 +79,7 @@ def observe_flows(live: list[Opportunity]) -> Row:
     """Quantities, raw material, carbon and money of living exchanges."""
     by_kind = {kind: [one for one in live if one.route.row.kind == kind] for kind in KINDS}
     material = by_kind["material"]
-    replaced = {one: one.route.row.substitution * one.quantity for one in live}
+    replaced = {one: one.replaced * one.quantity for one in live}
     imports = (one.route.row.imported * replaced[one] * one.route.commodity.price for one in live)
     return {
         "tonnes": sum(one.quantity for one in material),
@@ -112,7 +113,7 @@ def observe_network(live: list[Opportunity]) -> Row:
             seen.update(new)
             stack.extend(new)
     return {
-        "distance": median(one.distance for one in live) if live else 0.0,
+        "distance": median(one.distance for one in live) if live else math.nan,
         "components": components,
         "degree": share(2.0 * len(live), len(partners)),
     }
@@ -163,13 +164,14 @@ def observe_region(model: RegionModel) -> Row:
 
 
 def observe_groups(model: RegionModel) -> Row:
-    """Adoption by size class, municipal maturity, municipality and sector."""
+    """Adoption by size class, municipal maturity at month 0, municipality and sector."""
     stages = [Group(f"maturity.{name}") for name in ("passive", "exploring", "active")]
     for town in model.municipalities:
-        stages[town.maturity].members += town.group.members
-        stages[town.maturity].adopters += town.group.adopters
+        stages[town.first_maturity].members += town.group.members
+        stages[town.first_maturity].adopters += town.group.adopters
     towns = [town.group for town in model.municipalities]
-    return {f"adoption.{group.name}": group.share for group in (*model.sizes, *stages, *towns, *model.sectors)}
+    groups = (*model.sizes, *stages, *towns, *model.sectors)
+    return {f"adoption.{group.name}": share(group.adopters, group.members) for group in groups}
 
 
 def observe(model: RegionModel) -> Row:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.twin.model import RegionModel
 
 EARTH_RADIUS = 6371.0
+SHELVES = 16  # on which brokers sort opportunities, the most promising first
 TRUCK = 0.077  # kg CO2e per tonne-km
 TAX_OF_TODAY = float(BY_NAME["worth.landfill_tax"].default)  # which opportunities exist does not follow a swept tax
 
@@ -106,7 +107,8 @@ class Opportunity:
         self.rank = luck.uniform(chance.VISIT_ORDER, self.key)
         self.donor_weight = self.user_weight = 0.0  # finds per unit of search of each party
         self.screen_weight = p.discovery.hit_rate * math.exp(-distance / p.discovery.broker_distance)
-        self.coverage: Coverage = model.coverage_of(self.donor.municipality, self.user.municipality)
+        self.promise = self.gross_value * math.exp(-distance / p.discovery.broker_distance)
+        self.coverage: Coverage  # once brokers have sorted what there is
         self.stage = Stage.DORMANT
         self.attempt = 0
         self.finder: Finder | None = None  # of this attempt, or of the last one
@@ -179,13 +181,11 @@ class Opportunity:
         """What the party sinks when talks start, and what it pays at closing."""
         p, who = self.model.p, party.who
         rates = p.transaction
-        search = rates.search_hours * (1.0 - rates.broker_cut if self.finder is Finder.BROKER else 1.0)
         bargain = rates.bargain_hours * self.friction() * (1.0 - rates.support_cut * self.support)
         helped = 1.0 - p.closing.municipal_cut * who.municipality.maturity
         permit = rates.permit_hours * self.route.row.permit * (1.0 - who.municipality.relief) * helped
-        hourly = rates.wage * rates.multiplier * (1.0 + who.agreements) ** -rates.learning
-        party.first_cost = hourly * (search + 0.5 * bargain)
-        party.last_cost = hourly * (0.5 * bargain + permit)
+        party.first_cost = who.hourly_cost() * 0.5 * bargain
+        party.last_cost = who.hourly_cost() * (0.5 * bargain + permit)
 
     # -- appraisal
 
@@ -214,7 +214,9 @@ class Opportunity:
         annuity = self.model.annuities[who.discount_class]
         priced = (1.0 + self.premium()) * flow * self.replaced * commodity.unit_value(who.discount_class)
         value = priced + annuity * (flow * self.unpriced_margin() - self.enforcement())
-        value -= who.risk_aversion * self.uncertainty(who) * abs(value)
+        doubted = who.risk_aversion * self.uncertainty(who)
+        moving = priced * (1.0 - doubted if value > 0.0 else 1.0 + doubted)  # of the certainty equivalent
+        value -= doubted * abs(value)
         unpaid = max(who.carbon_value - self.model.levers.carbon_price, 0.0)
         value += annuity * flow * self.net_saving * unpaid
         self.set_transaction_cost(party)
@@ -224,9 +226,8 @@ class Opportunity:
             key=int(self.key),
             value=value,
             cost=party.investment + (1.0 - self.model.levers.subsidy) * unspent,
-            priced_share=priced / value if value > 0.0 else 0.0,
-            volatility=commodity.exposed_volatility(),
-            rate=self.model.rates[who.discount_class],
+            moving=moving,
+            waiting=0.0 if talking else commodity.worth_waiting(who.discount_class),
             annuity=annuity,
             payback_limit=who.payback_limit,
             attitude=who.attitude,
@@ -313,10 +314,19 @@ class Opportunity:
         self.identified_at = self.next_look = self.model.t
         self.refused = 0
         self.clock = self._clock(chance.FORGOTTEN)
+        self._pay_search(finder)
         if finder is Finder.SELF:
             self.model.account.found_self += 1
         else:
             self.model.account.found_broker += 1
+
+    def _pay_search(self, finder: Finder) -> None:
+        """Hours that the find took: of both parties with a broker, of those that were searching without."""
+        rates = self.model.p.transaction
+        hours = rates.search_hours * (1.0 - rates.broker_cut if finder is Finder.BROKER else 1.0)
+        for who in (self.donor, self.user):
+            if finder is Finder.BROKER or who.aware:
+                who.pay(who.hourly_cost() * hours)
 
     def consider(self) -> None:
         """One month of being identified: forgotten, or looked at when due."""
@@ -461,4 +471,7 @@ def opportunities(model: RegionModel, supplies: list[Stream], demands: list[Stre
         ]
         within = sorted((pair for pair in near if pair[0] < reach), key=lambda pair: pair[0])
         found += [Opportunity(model, supply, demand, p.road_factor * d) for d, demand in within[: p.max_partners]]
-    return sorted((one for one in found if one.exists), key=attrgetter("rank"))
+    existing = [one for one in found if one.exists]
+    for place, one in enumerate(sorted(existing, key=attrgetter("promise"), reverse=True)):
+        one.coverage = model.coverage_of(*one.towns, place * SHELVES // len(existing))
+    return sorted(existing, key=attrgetter("rank"))

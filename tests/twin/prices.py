@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +19,7 @@ NO_KEY = np.uint64(0)
 FORGOTTEN_JUMP = 1e-9  # memory below which a past jump no longer counts in a mean
 FADED_JUMP = 1e-6  # and below which it is not drawn for the start
 MOST_TERMS = 4000
-LOW_RATE = 0  # discount class
+FARTHEST, APART = 8.0, 0.02  # of the points at which hope is tabled, in standard deviations of the price
 
 
 def annuity(rate: float, horizon: float) -> float:
@@ -34,6 +36,27 @@ def discount_rates(worth: SimpleNamespace) -> tuple[float, ...]:
 def normal_share(x: float) -> float:
     """Share of a standard normal below `x`."""
     return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+@cache
+def rises(nu: float) -> tuple[float, ...]:
+    """How steeply the worth of waiting rises at -8, -7.98, ..., 8 standard deviations: w' = nu + y w - w^2."""
+    ys = [n * APART - FARTHEST for n in range(round(2.0 * FARTHEST / APART) + 1)]
+    found = [0.5 * (math.sqrt(FARTHEST**2 + 4.0 * nu) - FARTHEST)]
+    for y, after in pairwise(ys):
+        # trapezoidal rule: half the step times both slopes, the later one with the w that is sought
+        half, w = 0.5 * APART, found[-1]
+        linear, constant = 1.0 - half * after, -(w + half * (nu + y * w - w * w) + half * nu)
+        found.append((-linear + math.sqrt(linear**2 - 4.0 * half * constant)) / (2.0 * half))
+    return tuple(found)
+
+
+def rise(nu: float, y: float) -> float:
+    """The same at `y`, on straight lines between the points."""
+    table = rises(nu)
+    place = min(max((y + FARTHEST) / APART, 0.0), len(table) - 1.0)
+    before = min(int(place), len(table) - 2)
+    return table[before] + (place - before) * (table[before + 1] - table[before])
 
 
 @dataclass
@@ -62,8 +85,9 @@ class Commodity:
             self.mean = self.noise**2 / 2.0 + self._jump_growth(1)
         else:
             self.mean = self.noise**2 / (2.0 * (1.0 - self.memory**2)) + self._jump_growth(MOST_TERMS)
-        lasting = 1.0 if self.walks else (1.0 - math.exp(-2.0 * kappa * horizon)) / (2.0 * kappa * horizon)
-        self.volatility = math.sqrt(v**2 * (row.volatility**2 + row.jump_rate * row.jump_sd**2) * lasting)
+        self._hazard = p.discovery.forgetting
+        self._yearly = math.sqrt(v**2 * (row.volatility**2 + row.jump_rate * row.jump_sd**2))
+        self._rates, self._kappa = rates, kappa
         self._plan_valuation(p.prices.expectations == "reverting", horizon, rates)
         self.deviation = 0.0 if self.walks else self._stationary_start()
         self.price, self.floor = self.long_run, 0.0
@@ -144,12 +168,19 @@ class Commodity:
             value = self._values[discount_class] = self._discounted(prices, discount_class)
         return value
 
-    def exposed_volatility(self) -> float:
-        """Volatility over the horizon that a guarantee leaves to the parties."""
-        if self.floor <= 0.0:
-            return self.volatility
-        received, moving = zip(*self._guaranteed(), strict=True)
-        return self.volatility * self._discounted(moving, LOW_RATE) / self._discounted(received, LOW_RATE)
+    def worth_waiting(self, discount_class: int) -> float:
+        """Share of the value for which it pays to wait: what a log price moves of it, over how steeply hope rises."""
+        if self._yearly == 0.0:
+            return 0.0
+        rate = self._rates[discount_class] + self._hazard
+        prices = [moving for _, moving in self._guaranteed()] if self.floor > 0.0 else self._expected()
+        if self._reverts:
+            spread = self._yearly / math.sqrt(2.0 * self._kappa)
+            prices = [one.decay * price for one, price in zip(self._outlook, prices, strict=True)]
+            ahead = spread / rise(rate / self._kappa, self.deviation / spread)
+        else:
+            ahead = 1.0 / (0.5 + math.sqrt(0.25 + 2.0 * rate / self._yearly**2))
+        return self._discounted(prices, discount_class) * ahead / self.unit_value(discount_class)
 
     def _discounted(self, prices: Sequence[float], discount_class: int) -> float:
         return sum(w * price for w, price in zip(self._weights[discount_class], prices, strict=True))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-MOST_PRICED = 3.0
 
 
 @dataclass(slots=True)
@@ -16,9 +13,8 @@ class Prospect:
     key: int
     value: float
     cost: float
-    priced_share: float
-    volatility: float
-    rate: float
+    moving: float  # part of the value that moves with the raw material's worth
+    waiting: float  # share of that part for which it pays to wait
     annuity: float
     payback_limit: float
     attitude: float
@@ -40,13 +36,8 @@ def payback(prospect: Prospect) -> tuple[float, float]:
 
 
 def real_option(prospect: Prospect) -> tuple[float, float]:
-    """Value against the cost times what the option to wait demands."""
-    exposure = min(max(prospect.priced_share, 0.0), MOST_PRICED) * prospect.volatility
-    variance = exposure**2
-    if variance == 0.0:
-        return prospect.value, prospect.cost
-    beta = 0.5 + math.sqrt(0.25 + 2.0 * prospect.rate / variance)
-    return prospect.value, prospect.cost * beta / (beta - 1.0)
+    """Value, less what it pays to wait for, against the cost."""
+    return prospect.value - prospect.moving * prospect.waiting, prospect.cost
 
 
 def planned_behaviour(prospect: Prospect) -> tuple[float, float]:
