@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from abm.scenario import Scenario, ScenarioError
+from abm.seeds import checked_seed
 from experiments.budget import Solved, Stage, solve, unseen, yearly_cost
 from experiments.effect import (
     BOOTSTRAP,
@@ -100,9 +101,9 @@ def check_question(
     """Raise ScenarioError for a comparison that cannot be made; `robust_seed` is that of the points of the ranges."""
     errors = []
     if not (math.isfinite(budget) and budget > 0.0):
-        errors.append(f"--budget {budget:g}: must be above 0 (MSEK a year)")
+        errors.append(f"budget {budget:g}: must be above 0 (MSEK a year)")
     if isinstance(replicates, int) and replicates < 3:
-        errors.append(f"--replicates {replicates}: a comparison needs at least 3")
+        errors.append(f"replicates {replicates}: a comparison needs at least 3")
     errors += [
         f"{option.name}: is not in force within the {scenario.months} months of the run"
         for option in options
@@ -112,7 +113,9 @@ def check_question(
         try:
             scenario.with_values(point)
         except ScenarioError as error:
-            errors.append(f"over the parameters' ranges: {error.errors[0]}; --no-robust leaves them out")
+            errors.append(
+                f"over the parameters' ranges: {error.errors[0]}; a comparison that is not robust leaves them out"
+            )
             break
     if errors:
         raise ScenarioError(errors)
@@ -134,6 +137,7 @@ def compare(
     Until an interval is narrow: the widest of the options' effects. `stage` names what is being done and gives its
     progress. Raises ScenarioError where the question makes no sense.
     """
+    seed = checked_seed(seed)
     check_question(scenario, options, budget, replicates, seed if robust else None)
     base = without_any(scenario, options)
     solving = replicates if isinstance(replicates, int) else replicates.first

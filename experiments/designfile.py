@@ -75,7 +75,7 @@ class _Reader:
         self.stop()
         rows = KINDS[kind].count(ranges, self.content) if kind in KINDS else 1
         if rows * replicates * len(arms) > self.max_runs:
-            self.wrong(f"{rows * replicates * len(arms)} runs, more than --max-runs {self.max_runs}")
+            self.wrong(f"{rows * replicates * len(arms)} runs, more than max_runs {self.max_runs}")
             self.stop()
         columns = self.columns(kind, ranges, base, seed)
         indicators = self.indicators("indicators", base, self.content.get("indicators", []))
@@ -90,7 +90,7 @@ class _Reader:
             name, base, columns, replicates, arms, seed, seeds == COMMON, indicators, trajectories, layout
         )  # fmt: skip
         if design.runs > self.max_runs:  # of a table
-            self.wrong(f"{design.runs} runs, more than --max-runs {self.max_runs}")
+            self.wrong(f"{design.runs} runs, more than max_runs {self.max_runs}")
             self.stop()
         check_rows(design, str(self.file))
         return design

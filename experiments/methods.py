@@ -73,7 +73,7 @@ class Analysis:
 def _no_groups(question: Question, method: str) -> None:
     wide = [one.name for one in question.inputs if one.width > 1]
     if wide:
-        raise ScenarioError([f"--parameters: {wide[0]} is several inputs in one, which only sobol takes, not {method}"])
+        raise ScenarioError([f"parameters: {wide[0]} is several inputs in one, which only sobol takes, not {method}"])
 
 
 def salib_seed(seed: int) -> int:
@@ -339,7 +339,7 @@ def prim(question: Question, runs: int) -> Analysis:
             warnings.simplefilter("ignore")  # of parts of the workbench that are not used
             from ema_workbench.analysis import prim as discovery
     except ImportError:
-        raise ScenarioError(["--method prim: pip install 'kretslopp[discovery]'"]) from None
+        raise ScenarioError(["method prim: pip install 'kretslopp[discovery]'"]) from None
     u, y = _sampled(question, runs, "prim")
     mean = y.mean(axis=1)
     limit = float(np.quantile(mean, QUARTER))

@@ -64,19 +64,19 @@ def check_asked(scenario: Scenario, asked: Asked) -> Outcome:
     known = (*METHODS, FUNCTIONS, MAP)
     if asked.method not in known:
         near = nearest(asked.method, known)
-        raise ScenarioError([f"--method: no method {asked.method!r}; known: {', '.join(known)}{near}"])
+        raise ScenarioError([f"method: no method {asked.method!r}; known: {', '.join(known)}{near}"])
     outcome = read_outcome(asked.outcome, scenario)
     errors = []
     if asked.method != "sobol":
-        for name, given in (("--second-order", asked.second_order), ("--ci-width", asked.ci_width is not None)):
+        for name, given in (("second_order", asked.second_order), ("ci_width", asked.ci_width is not None)):
             if given:
-                errors.append(f"{name}: goes with --method sobol")
+                errors.append(f"{name}: goes with method sobol")
     if asked.ci_width is not None and not asked.ci_width > 0.0:
-        errors.append(f"--ci-width {asked.ci_width:g}: must be above 0")
+        errors.append(f"ci_width {asked.ci_width:g}: must be above 0")
     if asked.method == FUNCTIONS and not outcome.effect:
-        errors.append("--outcome: functions share an effect: effect.adoption, effect.exchanges, ...")
+        errors.append("outcome: functions share an effect: effect.adoption, effect.exchanges, ...")
     if asked.method == FUNCTIONS and asked.parameters is not None:
-        errors.append("--parameters: functions are shared out, not varied; leave it out")
+        errors.append("parameters: functions are shared out, not varied; leave it out")
     if errors:
         raise ScenarioError(errors)
     if asked.method == FUNCTIONS:
@@ -87,12 +87,12 @@ def check_asked(scenario: Scenario, asked: Asked) -> Outcome:
     elif asked.parameters is not None:
         count, most = int(asked.parameters), len(all_inputs(scenario))
         if not 1 <= count <= most:
-            raise ScenarioError([f"--parameters {count}: from 1 to {most}, or names"])
+            raise ScenarioError([f"parameters {count}: from 1 to {most}, or names"])
         needed = least_runs(most, outcome)
         if asked.method != "morris" and SCREENED * asked.runs < needed:
             raise too_few(asked.runs, int(needed / SCREENED), f"a screening that chooses {count} inputs")
     elif asked.method == MAP:
-        raise ScenarioError(["--method map: name two parameters, --parameters A,B"])
+        raise ScenarioError(["method map: name two parameters (A,B)"])
     return outcome
 
 
