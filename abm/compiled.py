@@ -48,7 +48,7 @@ def stamped(dispatcher: Any) -> Any:
 
     Raises CompilerError where Numba is switched off, or keeps its cache in another way than the versions known.
     """
-    if numba.config.DISABLE_JIT:
+    if getattr(numba.config, "DISABLE_JIT", 0):  # set at run time, so unknown to type checkers
         raise CompilerError("Numba's compiler is switched off (NUMBA_DISABLE_JIT), and kretslopp runs on it: unset it")
     try:
         index = dispatcher._cache._cache_file

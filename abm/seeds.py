@@ -14,7 +14,7 @@ SEEDS = "a whole number from 0 to 2**63 - 1"
 
 def checked_seed(value: Any, name: str = "seed") -> int:
     """`value` as a Python integer; raises ScenarioError, naming the argument `name`, for what is no seed."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value <= LARGEST_SEED:
+    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) <= LARGEST_SEED:
         return int(value)
     from abm.scenario import ScenarioError
 
