@@ -20,6 +20,7 @@ from experiments.comparison import LEDGER, PAYERS, BreakEven, Comparison, Outcom
 from experiments.effect import Difference, Ratio
 from experiments.files import write_csv, write_text
 from experiments.regret import COMPARED
+from results import markdown
 from results.drawing import BLUE, GREY, INK, ORANGE, new_figure, single_axes, write_figure, year_axis
 from results.listings import as_text
 from results.tables import effect_cells, in_both_arms, number, ratio_text, years
@@ -231,8 +232,8 @@ def comparison_page(comparison: Comparison) -> str:
     ]
     for title, rows in sections(comparison):
         head = list(rows[0])
-        lines += [f"## {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-        lines += ["| " + " | ".join(row[name] for name in head) + " |" for row in rows]
+        lines += [f"## {title}", "", *markdown.head(head)]
+        lines += [markdown.row(row[name] for name in head) for row in rows]
         lines.append("")
     lines += [f"{note}\n" for note in notes(comparison)]
     lines += [

@@ -18,6 +18,7 @@ from experiments.files import write_csv, write_text
 from experiments.maps import two_way
 from experiments.methods import METHODS, Analysis, least_runs, morris, sobol
 from experiments.questions import Input, Outcome, Question, all_inputs, read_inputs, read_outcome, too_few
+from results import markdown
 from results.drawing import write_figure
 from results.influence import (
     analysis_dict,
@@ -149,8 +150,7 @@ def _functions(scenario: Scenario, asked: Asked, outcome: Outcome, folder: Path,
     write_figure(partial(attribution_figure, shares, indicator, ranks), folder / "functions", "What each function adds")
     rows, words = attribution_rows(shares, indicator, ranks), attribution_words(shares, indicator, ranks)
     page = [f"# What each function adds to {outcome.name}", "", words, "", "![](functions.png)", ""]
-    page += ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
-    page += ["| " + " | ".join(row.values()) + " |" for row in rows]
+    page += [*markdown.head(rows[0]), *(markdown.row(row.values()) for row in rows)]
     write_text(folder / "sensitivity.md", "\n".join([*page, ""]))
     facts = {
         "method": FUNCTIONS,

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from experiments.files import write_csv, write_text
 from experiments.hypotheses import REJECTED, SUPPORTED, UNDECIDED, Claim, Finding, Result
 from results.drawing import BLUE, FAINT, GREY, INK, ORANGE, new_figure, write_figure
+from results.markdown import cell, head, row
 from results.tables import number
 
 COLOURS = {SUPPORTED: BLUE, REJECTED: ORANGE, UNDECIDED: GREY}
@@ -69,14 +70,14 @@ def verdicts_text(result: Result) -> str:
 def verdicts_page(result: Result) -> str:
     """The same as a page of Markdown."""
     lines = [f"# Hypotheses: {result.asked.name}", "", basis(result), "",
-             "| hypothesis | verdict | claim | expected | found | pairs | claim is |", "|" + "---|" * 7]  # fmt: skip
+             *head(("hypothesis", "verdict", "claim", "expected", "found", "pairs", "claim is"))]  # fmt: skip
     for hypothesis, findings in result.findings:
         for place, one in enumerate(findings):
-            head = ("", "") if place else (hypothesis.statement, f"**{result.verdict(findings)}**")
-            cells = (*head, one.claim.text, expected(one.claim), found(one), str(one.shown[0]), one.verdict)
-            lines.append("| " + " | ".join(cells) + " |")
+            first = ("", "") if place else (hypothesis.statement, f"**{result.verdict(findings)}**")
+            cells = (*first, one.claim.text, expected(one.claim), found(one), str(one.shown[0]), one.verdict)
+            lines.append(row(cells))
     lines += ["", "Sources of the hypotheses:", ""]
-    lines += [f"- {hypothesis.statement}: {hypothesis.source}" for hypothesis, _ in result.findings]
+    lines += [f"- {cell(f'{hypothesis.statement}: {hypothesis.source}')}" for hypothesis, _ in result.findings]
     return "\n".join([*lines, ""])
 
 
