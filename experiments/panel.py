@@ -100,6 +100,8 @@ class Recorder:
                 "name": _category(np.tile(called, times), [names[number] for number in known]),
                 "sector": _category(np.tile(fixed["sector"], times), sectors),
                 "municipality": _category(np.tile(fixed["municipality"], times), towns),
+                "lat": np.tile(fixed["lat"], times),
+                "lon": np.tile(fixed["lon"], times),
                 "employees": np.tile(fixed["employees"].astype(np.float32), times),
                 "present": persons["present"],
                 "aware": persons["aware"],

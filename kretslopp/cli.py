@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kretslopp import calibrating, inference, pricing, regional, sweeping
+from kretslopp import calibrating, exporting, inference, pricing, regional, sweeping
 from kretslopp.options import (
     Json,
     Months,
@@ -183,6 +183,7 @@ for command in (
     calibrating.validate,
     regional.new_region,
     regional.check,
+    exporting.export,
 ):
     app.command()(command)
 app.add_typer(pricing.prices, name="prices")
