@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import nearest
+from abm.catalogue import nearest, position
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
+from abm.seeds import checked_seed
 from abm.simulate import simulate_arms
 from calibration.evaluation import point_seeds
 from experiments.effect import GROSS, unit, without_centre
@@ -159,6 +160,7 @@ class PosteriorEffect:
     indicators: dict[str, Uncertain]
 
     def __getitem__(self, indicator: str) -> Uncertain:
+        position(indicator, tuple(self.indicators))
         return self.indicators[indicator]
 
     def as_dict(self) -> dict[str, Any]:
@@ -255,8 +257,9 @@ def posterior_effect(
 
     Raises ScenarioError for too few draws, or where a draw does not fit the scenario.
     """
+    seed = checked_seed(seed)
     if draws < FEWEST_DRAWS:
-        raise ScenarioError([f"--replicates {draws}: at least {FEWEST_DRAWS} draws are needed from a posterior"])
+        raise ScenarioError([f"draws {draws}: at least {FEWEST_DRAWS} draws are needed from a posterior"])
     values = posterior.draws(draws, seed)
     for one in values:
         scenario.with_values(one)

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from abm.scenario import Scenario, ScenarioError
+from abm.seeds import checked_seed
 from experiments.breakeven import PATHS, BreakEven, benefit
 from experiments.budget import Solved, Stage, solve, unseen, yearly_cost
 from experiments.effect import PER_TONNE, WITHOUT, Arms, run_arms, unit
@@ -103,9 +104,9 @@ def check_question(
     """Raise ScenarioError for a comparison that cannot be made; `robust_seed` is that of the points of the ranges."""
     errors = []
     if not (math.isfinite(budget) and budget > 0.0):
-        errors.append(f"--budget {budget:g}: must be above 0 (MSEK a year)")
+        errors.append(f"budget {budget:g}: must be above 0 (MSEK a year)")
     if isinstance(replicates, int) and replicates < 3:
-        errors.append(f"--replicates {replicates}: a comparison needs at least 3")
+        errors.append(f"replicates {replicates}: a comparison needs at least 3")
     errors += [
         f"{option.name}: is not in force within the {scenario.months} months of the run"
         for option in options
@@ -115,7 +116,9 @@ def check_question(
         try:
             scenario.with_values(point)
         except ScenarioError as error:
-            errors.append(f"over the parameters' ranges: {error.errors[0]}; --no-robust leaves them out")
+            errors.append(
+                f"over the parameters' ranges: {error.errors[0]}; a comparison that is not robust leaves them out"
+            )
             break
     if errors:
         raise ScenarioError(errors)
@@ -138,6 +141,7 @@ def compare(
     Until an interval is narrow: the widest of the options' effects. `small`: below which an effect is little. `stage`
     names what is being done and gives its progress. Raises ScenarioError where the question makes no sense.
     """
+    seed = checked_seed(seed)
     check_question(scenario, options, budget, replicates, seed if robust else None)
     base = without_any(scenario, options)
     solving = replicates if isinstance(replicates, int) else replicates.first

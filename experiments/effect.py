@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from abm.catalogue import position
 from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
@@ -67,13 +68,15 @@ class Arms:
         return int(self.ends.shape[1])
 
     def end(self, arm: str, indicator: str) -> np.ndarray:
-        """One indicator at the horizon, shape (replicates,)."""
-        column: np.ndarray = self.ends[self.arm_names.index(arm), :, self.columns.index(indicator)]
+        """One indicator at the horizon, shape (replicates,); KeyError with the nearest name, here and in `series`."""
+        place = position(arm, self.arm_names, "arm")
+        column: np.ndarray = self.ends[place, :, position(indicator, self.columns)]
         return column
 
     def series(self, arm: str, indicator: str) -> np.ndarray:
         """One indicator by month, shape (replicates, months), for an arm whose months were kept."""
-        return self.monthly[arm][:, :, self.kept.index(indicator)]
+        position(arm, tuple(self.monthly), "arm whose months were kept")
+        return self.monthly[arm][:, :, position(indicator, self.kept)]
 
     def difference(self, indicator: str, arm: str = WITH, month: int | None = None) -> Difference:
         """Effect of `arm` against the arm without the centre on one indicator, at the horizon or after a month."""
@@ -106,6 +109,7 @@ class PairedEffect:
     gross_cost: Ratio
 
     def __getitem__(self, indicator: str) -> Difference:
+        position(indicator, tuple(self.indicators))
         return self.indicators[indicator]
 
     def as_dict(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class _File(Row):
     scenario: str = ""
     months: int | None = None
     error: float = Field(default=0.05, gt=0.0, lt=0.5)
-    seed: int = Field(default=1, ge=0, lt=2**63)
+    seed: int = Field(default=1, ge=0, lt=2**63, strict=True)
     pairs: Pairs = Pairs()
     parameters: dict[str, Any] = Field(default_factory=dict)
     cells: dict[str, dict[str, Any]]
@@ -219,7 +219,7 @@ def limited(asked: Hypotheses, most: int | None) -> Hypotheses:
     if most is None:
         return asked
     if most > asked.pairs.most:
-        raise ScenarioError([f"--most {most}: the file allows {asked.pairs.most} replicates"])
+        raise ScenarioError([f"most {most}: the file allows {asked.pairs.most} replicates"])
     return replace(asked, pairs=asked.pairs.model_copy(update={"most": most}))
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kretslopp import calibrating, inference, pricing, regional, sweeping
+from kretslopp import calibrating, exporting, inference, pricing, regional, sweeping
 from kretslopp.options import (
     Json,
     Months,
@@ -38,6 +38,8 @@ from kretslopp.options import (
     read_small_effects,
     say_if_wide,
 )
+from kretslopp.terminal import fit_terminal, no_file_name, unreadable
+from kretslopp.typed import as_typed
 
 INPUT_WRONG = 2
 RUN_FAILED = 1
@@ -204,6 +206,7 @@ for command in (
     calibrating.validate,
     regional.new_region,
     regional.check,
+    exporting.export,
 ):
     app.command()(command)
 app.add_typer(pricing.prices, name="prices")
@@ -212,13 +215,18 @@ app.add_typer(pricing.prices, name="prices")
 def main() -> None:
     """Run the command line; errors of input end with one line each and exit code 2."""
     _spare_the_interpreter()
+    fit_terminal()
+    if foreign := unreadable(sys.argv[1:]):
+        _fail(foreign, INPUT_WRONG)
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
-        if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError
-            _fail(lines, INPUT_WRONG)
+        if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError, CompilerError
+            _fail([as_typed(line, sys.argv[1:]) for line in lines], INPUT_WRONG)
+        if isinstance(error, UnicodeEncodeError):
+            _fail([no_file_name(error)], INPUT_WRONG)
         if hasattr(error, "format_message"):  # typer's own: a missing or malformed option
             _fail([error.format_message()], INPUT_WRONG)
         if type(error).__name__ == "SweepError":

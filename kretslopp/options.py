@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.limits import LARGEST_SEED, MOST_RUNS
+from abm.seeds import LARGEST_SEED
+from experiments.limits import MOST_RUNS
 
 if TYPE_CHECKING:
     from abm.scenario import Scenario

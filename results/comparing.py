@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from experiments.comparison import PAYERS, Comparison, Outcome
 from experiments.ranking import CHEAPEST
 from experiments.regret import COMPARED
+from results import markdown
 from results.comparisonwords import (
     BREAKING_EVEN,
     LABELS,
@@ -25,7 +26,7 @@ from results.comparisonwords import (
     regret_words,
     ties_text,
 )
-from results.listings import as_markdown, as_text
+from results.listings import as_text
 from results.tables import FUTURES, futures_text, number, ratio_text, risk_text
 
 PAYER_LABELS = dict(
@@ -155,7 +156,7 @@ def comparison_page(comparison: Comparison) -> str:
         lines += [text, ""]
     lines += ["![](comparison.png)", ""]
     for title, rows in sections(comparison):
-        lines += [f"## {title}", "", *as_markdown(rows), ""]
+        lines += [f"## {title}", "", *markdown.head(rows[0]), *(markdown.row(one.values()) for one in rows), ""]
     lines += [f"{note}\n" for note in _notes(comparison)]
     lines += [
         BREAKING_EVEN.format(number(float(comparison.base.values["worth.carbon_value"]))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 Row = dict[str, Any]
@@ -142,13 +142,6 @@ def as_text(rows: list[Row]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
     )
-
-
-def as_markdown(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Rows of the same columns as lines of a Markdown table."""
-    head = list(rows[0])
-    cells = [[row[name] for name in head] for row in rows]
-    return ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *cells)]
 
 
 def _cell(value: Any, last: bool) -> str:

@@ -15,7 +15,7 @@ from experiments.files import write_csv, write_text
 from experiments.hypotheses import Result
 from experiments.sequences import MOVED
 from results.drawing import BLUE, FAINT, GREY, INK, ORANGE, new_figure, write_figure
-from results.listings import as_markdown
+from results.markdown import cell, head, row
 from results.tables import number, years
 
 COLOURS = {SUPPORTED: BLUE, REJECTED: ORANGE, UNDECIDED: GREY}
@@ -82,21 +82,15 @@ def verdicts_text(result: Result) -> str:
     return "\n".join([*lines, "", *textwrap.wrap(basis(result), 118)])
 
 
-def _rows(result: Result) -> list[dict[str, str]]:
-    rows = []
-    for hypothesis, findings in result.findings:
-        for place, one in enumerate(findings):
-            head = ("", "") if place else (hypothesis.statement, f"**{result.verdict(findings)}**")
-            cells = (*head, one.claim.text, expected(one.claim), found(one), counted(one), one.verdict)
-            rows.append(dict(zip(HEAD, cells, strict=True)))
-    return rows
-
-
 def verdicts_page(result: Result) -> str:
     """The same as a page of Markdown."""
-    lines = [f"# Hypotheses: {result.asked.name}", "", basis(result), "", *as_markdown(_rows(result))]
+    lines = [f"# Hypotheses: {result.asked.name}", "", basis(result), "", *head(HEAD)]
+    for hypothesis, findings in result.findings:
+        for place, one in enumerate(findings):
+            first = ("", "") if place else (hypothesis.statement, f"**{result.verdict(findings)}**")
+            lines.append(row((*first, one.claim.text, expected(one.claim), found(one), counted(one), one.verdict)))
     lines += ["", "Sources of the hypotheses:", ""]
-    lines += [f"- {hypothesis.statement}: {hypothesis.source}" for hypothesis, _ in result.findings]
+    lines += [f"- {cell(f'{hypothesis.statement}: {hypothesis.source}')}" for hypothesis, _ in result.findings]
     return "\n".join([*lines, ""])
 
 

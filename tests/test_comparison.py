@@ -81,7 +81,7 @@ def test_unknown_or_senseless_options_are_refused(text: str, line: str) -> None:
 
 def test_a_question_without_sense_is_refused(short: Scenario) -> None:
     options = parse_options("grant")
-    for budget, replicates, line in ((0.0, 5, "--budget 0"), (math.nan, 5, "--budget nan"), (4.0, 2, "at least 3")):
+    for budget, replicates, line in ((0.0, 5, "budget 0"), (math.nan, 5, "budget nan"), (4.0, 2, "at least 3")):
         with pytest.raises(ScenarioError, match=line):
             compare(short, options, budget, replicates=replicates)
     with pytest.raises(ScenarioError, match="not in force within the 12 months"):
