@@ -29,7 +29,7 @@ from results.tables import (
 
 WIDTH = 100  # characters of a line on the terminal
 CLOSE = 0.25  # how far what each brings may be from what one alone brings, to be close to staff times reach
-ON_REACH = "It hangs on staff and on what one person is judged to reach in a year; nobody has measured that reach."
+ON_REACH = "The effect hangs on staff and on what one person is judged to reach; nobody has measured that reach."
 NOT_ASKED = "How far the effect moves over what nobody has measured is a question for `kretslopp study`."
 LEFT_OUT = "How far the effect moves over what nobody has measured was left out (--quick)."
 

@@ -28,7 +28,7 @@ COSTS = ("public_cost", "public_outlay", "paid_region", "staff", "cost_per_tonne
 
 def _same(first: Any, second: Any, *, but: tuple[str, ...] = ()) -> bool:
     kept = [number for number, name in enumerate(first.names) if name not in but]
-    return np.array_equal(first.values[:, kept], second.values[:, kept])
+    return np.array_equal(first.values[:, kept], second.values[:, kept], equal_nan=True)
 
 
 # -- chance and coupling
@@ -89,8 +89,8 @@ def test_an_intervention_moves_no_other_draw(region: Scenario, function: str, sw
 def test_before_it_opens_the_centre_changes_nothing(region: Scenario) -> None:
     without, with_ = simulate_arms([without_centre(region), region], 8)
     start = int(region.values["facilitator.start"])
-    assert np.array_equal(without.values[:start], with_.values[:start])
-    assert not np.array_equal(without.values[start + 24], with_.values[start + 24])
+    assert np.array_equal(without.values[:start], with_.values[:start], equal_nan=True)
+    assert not np.array_equal(without.values[start + 24], with_.values[start + 24], equal_nan=True)
     assert np.array_equal(without["price_index"], with_["price_index"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ from scipy import stats
 
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
+from abm.simulate import simulate
+from calibration.posterior import uncertain
 from experiments.effect import GROSS, WITH, WITHOUT, Arms, PairedEffect, effect_of
 from experiments.increments import increments
 from experiments.pairs import FEWEST_FUTURES, fieller, future_interval, paired_differences
 from experiments.precision import widest
 from experiments.risk import OPTION, SMALL, Small, read_small, risk_of, share_interval
+from experiments.shards import NotFinite, _checked
 from results.drawing import Study
 from results.report import group_rows
 from results.tables import effect_table, effects_frame
@@ -112,6 +116,27 @@ def test_ratios_and_widths_leave_undefined_pairs_out() -> None:
     assert fieller(np.full(5, np.nan), np.ones(5), "x").value is None
     assert widest(np.column_stack([lower, holes])) == max(widest(lower[:, None]), widest(upper[kept][:, None]))
     assert widest(np.full((40, 1), np.nan)) == math.inf
+
+
+def test_draws_of_a_posterior_with_undefined_pairs_are_left_out() -> None:
+    effects = np.random.default_rng(3).normal(5.0, 1.0, (40, 4))
+    holes = effects.copy()
+    holes[:8, 2] = np.nan
+    assert uncertain(np.zeros((40, 4)), holes, "share", 1) == uncertain(np.zeros((32, 4)), effects[8:], "share", 1)
+    holes[:35] = np.nan
+    assert math.isnan(uncertain(np.zeros((40, 4)), holes, "share", 1).mean)
+
+
+def test_a_run_may_lack_a_share_but_nothing_else(tiny: Scenario) -> None:
+    columns = plan(tiny).columns
+    values = np.zeros((2, len(columns)))
+    values[0, [columns.index(name) for name in (GONE, "distance", GROSS)]] = np.nan
+    assert _checked(replace(simulate(tiny, 1), values=values)).values is values
+    for wrong, name in ((np.nan, "exchanges"), (np.inf, "adoption")):
+        bad = values.copy()
+        bad[1, columns.index(name)] = wrong
+        with pytest.raises(NotFinite, match=f"{name} is not a number in month 2"):
+            _checked(replace(simulate(tiny, 1), values=bad))
 
 
 # -- single futures and the chance of little
