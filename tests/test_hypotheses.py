@@ -277,7 +277,9 @@ terms = [{ cell = "four", weight = 1 }, { cell = "none", weight = -1 }]
     assert verdicts_text(result).startswith("UNDECIDED  A centre helps")
     assert "found 0 in every replicate" in " ".join(verdicts_text(result).split())
     write_verdicts(result, tmp_path / "page")
-    assert "1 month, replicates of seed 3" in (tmp_path / "page" / "verdicts.md").read_text()
+    page = (tmp_path / "page" / "verdicts.md").read_text(encoding="utf-8")
+    assert "1 month, replicates of seed 3" in page
+    assert "more exchanges \\| in a month" in page
 
 
 def test_cells_in_another_order_are_the_same_cells(tmp_path: Path) -> None:
