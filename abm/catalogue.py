@@ -194,6 +194,13 @@ def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def position(name: str, known: list[str] | tuple[str, ...], what: str = "indicator") -> int:
+    """Where `name` is in `known`; KeyError with the nearest one if it is not there."""
+    if name not in known:
+        raise KeyError(f"no {what} {name}{nearest(str(name), known)}")
+    return known.index(name)
+
+
 class DataError(ValueError):
     """A table of `abm/data`, a user's region or a user's rule is wrong: one line an error."""
 

@@ -6,7 +6,8 @@ every entity every month, `event` for what seldom happens to one, `kernel` for w
 
 Numba decides whether a cached function is still valid by looking at the file of that function alone; a month calls
 mechanisms in other files, so here the stamp covers every source file of the model: change one, and all that was
-compiled from the old one is compiled anew.
+compiled from the old one is compiled anew. The stamp goes into an unpublished field of Numba's: `stamped` is the only
+place that knows of it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ import numba
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+KNOWN = "one from 0.61 to 0.68"  # versions of Numba that `stamped` was tried with
+
+
+class CompilerError(RuntimeError):
+    """The compiler cannot be used as it is; `errors` holds the one line that says so."""
+
+    def __init__(self, line: str) -> None:
+        self.errors = [line]
+        super().__init__(line)
 
 
 def source_stamp(folder: Path) -> str:
@@ -34,9 +44,19 @@ STAMP = source_stamp(Path(__file__).parent)
 
 
 def stamped(dispatcher: Any) -> Any:
-    """Let the disk cache of a Numba dispatcher hold only while its own file and the model's source are unchanged."""
-    index = dispatcher._cache._cache_file
-    index._source_stamp = (STAMP, index._source_stamp)
+    """Let the disk cache of a Numba dispatcher hold only while its own file and the model's source are unchanged.
+
+    Raises CompilerError where Numba is switched off, or keeps its cache in another way than the versions known.
+    """
+    if getattr(numba.config, "DISABLE_JIT", 0):  # set at run time, so unknown to type checkers
+        raise CompilerError("Numba's compiler is switched off (NUMBA_DISABLE_JIT), and kretslopp runs on it: unset it")
+    try:
+        index = dispatcher._cache._cache_file
+        index._source_stamp = (STAMP, index._source_stamp)
+    except AttributeError:
+        raise CompilerError(
+            f"Numba {numba.__version__} keeps compiled code in a way that kretslopp does not know; install {KNOWN}"
+        ) from None
     return dispatcher
 
 

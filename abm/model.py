@@ -11,10 +11,12 @@ Nothing but this module imports Mesa.
 
 from __future__ import annotations
 
-import itertools
+import copy
 import multiprocessing
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from abm.observe import INDICATORS
 from abm.parameters import Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError, facilitators, load_scenario, nearest
+from abm.seeds import SEEDS, checked_seed
 from abm.simulate import Run, Trajectory, spun_up
 
 if TYPE_CHECKING:
@@ -72,7 +75,7 @@ def _label(name: str, meaning: str) -> Column:
 class _Numbers:
     """Where Mesa 3.3 looks up a model's agent numbers; its own table keeps every model in memory for good."""
 
-    def __getitem__(self, model: SymbiosisModel) -> itertools.count[int]:
+    def __getitem__(self, model: SymbiosisModel) -> Iterator[int]:
         return model._numbers
 
 
@@ -165,6 +168,9 @@ class SymbiosisModel(Model):
     model is made. `running` turns false with the scenario's last month; a further step raises ValueError.
 
     Each step collects into `datacollector`, at first one of all indicators: put another in its place, or None.
+
+    A copy (`copy.deepcopy`, `copy.copy`, pickle), made at any month, goes on exactly as the original would, with agents
+    and collected tables of its own, and leaves the original as it is.
     """
 
     def __init__(
@@ -176,13 +182,21 @@ class SymbiosisModel(Model):
         overrides: Mapping[str, Value] | None = None,
         **parameters: Any,
     ) -> None:
-        settings = _settings(scenario, months, {**(overrides or {}), **parameters})
-        seed = int(rng) if isinstance(rng, (int, np.integer)) else int(np.random.default_rng(rng).integers(2**63))
+        settings = _settings(scenario, months, overrides or {}, parameters)
+        seed = _seed(rng)
         super().__init__(rng=seed)
         self.simulation: Run = spun_up(settings, seed)
         self.datacollector: DataCollector | None = DataCollector(self.reporters())
-        self._numbers = itertools.count(1)
+        self._numbers = iter(range(1, sys.maxsize))  # not itertools.count, which Python 3.14 cannot copy
         self._has_agents = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As copied or pickled: without the views of its arrays, which the copy makes anew of its own."""
+        return {name: value for name, value in self.__dict__.items() if name not in VIEWS}
+
+    def __copy__(self) -> SymbiosisModel:
+        """A copy of its own: with the arrays in common, a step of one would be a step of the other."""
+        return copy.deepcopy(self)
 
     @property
     def settings(self) -> Scenario:
@@ -290,12 +304,31 @@ class SymbiosisModel(Model):
         }
 
 
+VIEWS = ("_series", "_labels")  # kept by a model once they are made
+
+
 def _observed(name: str, model: SymbiosisModel) -> float:
     return model.indicator(name)
 
 
-def _settings(source: Scenario | str | Path, months: int | None, changes: Mapping[str, Any]) -> Scenario:
-    """The scenario with `changes`: two underscores in a name stand for a dot, numpy numbers count as numbers."""
+def _seed(rng: Any) -> int:
+    """The seed that `rng` is, or one drawn from what numpy makes of it; raises ScenarioError."""
+    if isinstance(rng, (Number, np.bool_, str, bytes)):
+        return checked_seed(rng, "rng")
+    try:
+        return int(np.random.default_rng(rng).integers(2**63))
+    except (TypeError, ValueError):
+        raise ScenarioError([f"rng: {repr(rng)[:60]} is not {SEEDS}, None or a numpy Generator"]) from None
+
+
+def _settings(
+    source: Scenario | str | Path, months: int | None, overrides: Any, parameters: Mapping[str, Any]
+) -> Scenario:
+    """The scenario with other values: two underscores in a name stand for a dot, numpy numbers count as numbers."""
+    if not isinstance(overrides, Mapping):
+        said = "expected values by parameter; batch_run takes several of these as a list"
+        raise ScenarioError([f"overrides: {repr(overrides)[:60]}: {said}"])
+    changes = {**overrides, **parameters}
     if "seed" in changes:
         raise ScenarioError(["seed: the seed of a replicate is given as rng"])
     if isinstance(source, Scenario) and months is not None:

@@ -1,6 +1,6 @@
 """A region's name or file, or a scenario file -> a checked, frozen Scenario.
 
-Layers, later over earlier: the declared defaults, the region's own parameters, the scenario file, `--set` overrides.
+Layers, later over earlier: the declared defaults, the region's own parameters, the scenario file, overrides.
 All that is wrong is reported at once, each with the nearest valid name.
 """
 
@@ -71,7 +71,7 @@ class Scenario:
         """The same scenario with other values; raises ScenarioError."""
         errors: list[str] = []
         values = dict(self.values)
-        _lay(values, changes, "scenario", errors)
+        _lay(values, changes, "", errors)
         changed = replace(self, values=MappingProxyType(values))
         errors += problems(changed)
         if errors:
@@ -102,13 +102,16 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 def _lay(
     values: dict[str, Value], changes: Mapping[str, Any], where: str, errors: list[str], folder: Path = Path()
 ) -> None:
-    """Put `changes` over `values`, noting what is wrong with them; relative paths in them start at `folder`."""
+    """Put `changes` over `values`, noting what is wrong with them; relative paths in them start at `folder`.
+
+    `where` they are set is said first: a file and a colon, or nothing of what a caller hands over.
+    """
     for name, value in changes.items():
         parameter = BY_NAME.get(name)
         if parameter is None:
-            errors.append(f"{where}: no parameter {name}{nearest(name, tuple(BY_NAME))}")
+            errors.append(f"{where}no parameter {name}{nearest(name, tuple(BY_NAME))}")
         elif problem := parameter.check(value):
-            errors.append(f"{where}: {name}: {problem}{nearest(str(value), parameter.choices)}")
+            errors.append(f"{where}{name}: {problem}{nearest(str(value), parameter.choices)}")
         else:
             values[name] = type(parameter.default)(value)
             if name in RULE_TEXTS:
@@ -259,9 +262,9 @@ def parse_overrides(texts: list[str]) -> dict[str, Value]:
         name, equals, value = text.partition("=")
         name = name.strip()
         if not equals or not name:
-            errors.append(f"--set {text}: expected name=value")
+            errors.append(f"{text}: expected name=value")
         elif name in changes:
-            errors.append(f"--set {name}: given twice")
+            errors.append(f"{name}: given twice")
         else:
             changes[name] = _number_or_text(value.strip())
     if errors:
@@ -340,9 +343,9 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
     errors: list[str] = []
     values: dict[str, Value] = {parameter.name: parameter.default for parameter in BY_NAME.values()}
     of_region, settings = (dict(_flatten(tree)) for tree in (region.parameters, content.get("parameters", {})))
-    _lay(values, of_region, f"{'' if own_region else 'region '}{place}", errors, folder)
-    _lay(values, settings, text, errors, Path(text).parent)
-    _lay(values, overrides, "--set", errors)
+    _lay(values, of_region, f"{'' if own_region else 'region '}{place}: ", errors, folder)
+    _lay(values, settings, f"{text}: ", errors, Path(text).parent)
+    _lay(values, overrides, "", errors)
     here = "firms" in content  # of the scenario, in place of the region's
     file = Path(text).parent / content["firms"] if here else folder / region.firms
     firms = _own_firms(file, region, errors) if here or region.firms else ()
@@ -353,7 +356,9 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
             errors.append(f"{text}: firms: only municipal utilities; set population.firms to have firms drawn")
     length = months if months is not None else content.get("months", MONTHS)
     if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= MOST_MONTHS:
-        errors.append(f"months: {length!r} is not a whole number from 1 to {MOST_MONTHS}")
+        errors.append(
+            f"{text + ': ' if months is None else ''}months: {length!r} is not a whole number from 1 to {MOST_MONTHS}"
+        )
     others = region.facilitator + _read_facilitators(text, content.get("facilitator", []), errors)
     if errors:
         raise ScenarioError(errors)

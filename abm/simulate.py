@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abm import chance
-from abm.catalogue import catalogue
+from abm.catalogue import catalogue, position
 from abm.chance import exponential
 from abm.compiled import kernel
 from abm.discovery import become_latent
@@ -22,6 +22,7 @@ from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import MARKET, deviations, guarantee, markets, unit_values
 from abm.rules import PROSPECT
 from abm.scenario import Scenario
+from abm.seeds import checked_seed
 from abm.staffing import coverages, potentials
 from abm.state import (
     ACCOUNT,
@@ -93,10 +94,8 @@ class Trajectory:
     ledger: np.ndarray
 
     def __getitem__(self, indicator: str) -> np.ndarray:
-        """The monthly series of one indicator; KeyError if there is none of that name."""
-        if indicator not in self.names:
-            raise KeyError(indicator)
-        return self.values[:, self.names.index(indicator)]
+        """The monthly series of one indicator; KeyError with the nearest name if there is none of that name."""
+        return self.values[:, position(indicator, self.names)]
 
     def to_frame(self) -> pd.DataFrame:
         """One row a month (`month` 1 is the first after the spin-up), one column an indicator."""
@@ -318,7 +317,11 @@ class Run:
 
 
 def spun_up(scenario: Scenario, seed: int, arms: Sequence[Scenario] = ()) -> Run:
-    """A run at month 0, the spin-up done and its accounts closed, that can branch into `arms`."""
+    """A run at month 0, the spin-up done and its accounts closed, that can branch into `arms`.
+
+    Raises ScenarioError unless `seed` is a whole number from 0 to 2**63 - 1.
+    """
+    seed = checked_seed(seed)
     world, names = build(scenario, seed)
     plans = [plan(arm) for arm in (scenario, *arms)]
     world = world._replace(fastest_search=max(one.fastest_search for one in plans))
@@ -384,5 +387,8 @@ def simulate_arms(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
 
 
 def simulate(scenario: Scenario, seed: int) -> Trajectory:
-    """One run: spin-up without the centre, then `scenario.months` months. Pure: same arguments, same bits."""
+    """One run: spin-up without the centre, then `scenario.months` months. Pure: same arguments, same bits.
+
+    Raises ScenarioError unless `seed` is a whole number from 0 to 2**63 - 1.
+    """
     return simulate_arms([scenario], seed)[0]

@@ -21,6 +21,7 @@ from calibration.recovery import Recovery, recover
 from calibration.screening import Screening, screen
 from calibration.targets import FIT, Targets
 from experiments.budget import Stage
+from experiments.cells import read_csv
 from experiments.files import whole, write_csv, write_json, write_parquet
 from experiments.identity import description, model_version
 from experiments.ranges import Range, uncertain
@@ -162,7 +163,7 @@ def _claim(folder: Path, scenario: Scenario, targets: Targets, plan: Plan) -> No
 def _screened(one: Evaluation, plan: Plan, folder: Path, executor: Executor, stage: Stage) -> pd.DataFrame:
     file = folder / "screening.csv"
     if file.is_file():
-        return pd.read_csv(file)
+        return read_csv(file)
     inputs = [one_of for one_of in uncertain(one.scenario) if one_of.name not in one.scenario.region.parameters]
     ranges = input_ranges(one.scenario, [parameter.name for parameter in inputs])
     told = stage("screening, points")

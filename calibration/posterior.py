@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import nearest
+from abm.catalogue import nearest, position
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
+from abm.seeds import checked_seed
 from abm.simulate import simulate_arms
 from calibration.evaluation import point_seeds
 from experiments.effect import GROSS, unit, without_centre
@@ -130,6 +131,7 @@ class Uncertain:
 
     `ci`: 95 % of the mean effect at given parameters; `predictive`: of the effect in one history; `standard_error` of
     the mean; `parameters` and `chance`: variances of one pair's effect, `share` of the parameters with its interval.
+    All are nan where a share is of nobody in too many draws.
     """
 
     unit: str
@@ -159,6 +161,7 @@ class PosteriorEffect:
     indicators: dict[str, Uncertain]
 
     def __getitem__(self, indicator: str) -> Uncertain:
+        position(indicator, tuple(self.indicators))
         return self.indicators[indicator]
 
     def as_dict(self) -> dict[str, Any]:
@@ -170,25 +173,36 @@ class PosteriorEffect:
             "months": self.months,
             "posterior": {"file": self.source, "draws": self.draws, "parameters": list(self.names)},
             "indicators": {
-                name: {
-                    "unit": one.unit,
-                    "without": one.without,
-                    "with": one.with_,
-                    "mean": one.mean,
-                    "standard_error": one.standard_error,
-                    "ci_low": one.ci[0],
-                    "ci_high": one.ci[1],
-                    "pairs": self.pairs,
-                    "pairing_gain": None,
-                    "pairing_gain_ci": None,
-                    "predictive": list(one.predictive),
-                    "variance": {"parameters": one.parameters, "chance": one.chance},
-                    "parameter_share": one.share,
-                    "parameter_share_ci": list(one.share_ci) if one.share_ci else None,
-                }
+                name: _without_nan(
+                    {
+                        "unit": one.unit,
+                        "without": one.without,
+                        "with": one.with_,
+                        "mean": one.mean,
+                        "standard_error": one.standard_error,
+                        "ci_low": one.ci[0],
+                        "ci_high": one.ci[1],
+                        "pairs": self.pairs,
+                        "pairing_gain": None,
+                        "pairing_gain_ci": None,
+                        "predictive": list(one.predictive),
+                        "variance": {"parameters": one.parameters, "chance": one.chance},
+                        "parameter_share": one.share,
+                        "parameter_share_ci": list(one.share_ci) if one.share_ci else None,
+                    }
+                )
                 for name, one in self.indicators.items()
             },
         }
+
+
+def _without_nan(content: Any) -> Any:
+    """The same with None for nan, which is not JSON."""
+    if isinstance(content, dict):
+        return {name: _without_nan(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and math.isnan(content) else content
 
 
 def _pairs(scenario: Scenario, draws: Sequence[dict[str, Value]], seed: int, number: int) -> np.ndarray:
@@ -208,7 +222,12 @@ def split_variance(effects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def uncertain(without: np.ndarray, with_: np.ndarray, unit: str, seed: int) -> Uncertain:
-    """The effect on one indicator from arrays of shape (draws, pairs)."""
+    """The effect on one indicator from arrays of shape (draws, pairs); a draw counts if all its pairs are defined."""
+    defined = ~np.isnan(with_ - without).any(axis=1)
+    if defined.sum() < FEWEST_DRAWS:
+        nan = math.nan
+        return Uncertain(unit, nan, nan, nan, nan, (nan, nan), (nan, nan), nan, nan, None, None)
+    without, with_ = without[defined], with_[defined]
     effects = with_ - without
     means, draws = effects.mean(axis=1), len(effects)
     parameters, chance = (float(one) for one in split_variance(effects))
@@ -255,8 +274,9 @@ def posterior_effect(
 
     Raises ScenarioError for too few draws, or where a draw does not fit the scenario.
     """
+    seed = checked_seed(seed)
     if draws < FEWEST_DRAWS:
-        raise ScenarioError([f"--replicates {draws}: at least {FEWEST_DRAWS} draws are needed from a posterior"])
+        raise ScenarioError([f"draws {draws}: at least {FEWEST_DRAWS} draws are needed from a posterior"])
     values = posterior.draws(draws, seed)
     for one in values:
         scenario.with_values(one)

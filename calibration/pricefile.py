@@ -206,7 +206,7 @@ def choose(table: Table, asked: Sequence[str] | None) -> list[str]:
         if name.lower() in known:
             chosen.append(known[name.lower()])
         else:
-            errors.append(f"--series: no series {name!r} in {table.file}{nearest(name, tuple(table.columns))}")
+            errors.append(f"series: no series {name!r} in {table.file}{nearest(name, tuple(table.columns))}")
     if errors:
         raise DataError(errors)
     return list(dict.fromkeys(chosen))

@@ -93,13 +93,13 @@ class Window:
 def read_window(start: str, end: str | None) -> Window:
     """'1996' or '1996-01' to '2023' or '2023-10'; raises DataError."""
     ends = []
-    for option, text, month in (("--from", start, "01"), ("--to", end or "9999", "12")):
+    for name, text, month in (("start", start, "01"), ("end", end or "9999", "12")):
         number = month_number(f"{text}-{month}" if re.fullmatch(r"\d{4}", text) else text)
         if number is None:
-            raise DataError([f"{option} {text}: expected a year or a month, as 1996 or 1996-01"])
+            raise DataError([f"{name} {text}: expected a year or a month, as 1996 or 1996-01"])
         ends.append(number)
     if ends[1] - ends[0] + 1 < LEAST:
-        raise DataError([f"--from {start} --to {end}: a window of under 5 years ({LEAST} months)"])
+        raise DataError([f"window from {start} to {end or 'the end'}: under 5 years ({LEAST} months)"])
     return Window(*ends)
 
 
@@ -113,7 +113,7 @@ def make_deflator(table: Table, base_year: int) -> Deflator:
     months, logs = table.months[np.isfinite(values)], np.log(values[np.isfinite(values)])
     base = logs[months // 12 == base_year]
     if base.size < 12:
-        raise DataError([f"--base-year {base_year}: {table.file} has {base.size} of its 12 months"])
+        raise DataError([f"base_year {base_year}: {table.file} has {base.size} of its 12 months"])
     every = np.arange(months[0], months[-1] + 1)
     filled = np.setdiff1d(every, months)
     longest = int(np.diff(months).max()) - 1

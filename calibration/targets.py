@@ -107,12 +107,12 @@ class Targets:
         """Those of these names; raises ScenarioError for an unknown one."""
         known = tuple(target.name for target in self.targets)
         errors = [
-            f"--targets: no target {name!r}; known: {', '.join(known)}{nearest(name, known)}"
+            f"targets: no target {name!r}; known: {', '.join(known)}{nearest(name, known)}"
             for name in names
             if name not in known
         ]
         if errors or not names:
-            raise ScenarioError(errors or ["--targets: names none"])
+            raise ScenarioError(errors or ["targets: names none"])
         chosen = tuple(target for target in self.targets if target.name in names)
         return Targets(chosen, _needed(chosen, self.settings))
 

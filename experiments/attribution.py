@@ -25,7 +25,8 @@ from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario
 from abm.simulate import simulate_arms
-from experiments.effect import REACH, Difference, paired_differences, unit, without_centre
+from experiments.effect import REACH, unit, without_centre
+from experiments.pairs import Difference, paired_differences
 from experiments.ranges import declared_range
 from experiments.runner import Progress, replicate_seeds, run_all
 

@@ -27,16 +27,22 @@ TOLERANCE = 0.005  # of the budget
 SOLVING = name_key("solving for a budget")
 LEAST = 1e-9  # of the way: every part is there, those in whole steps with one
 EQUAL, AT_MOST, WHOLE_STEPS, BETWEEN = "", "at its most", "whole steps", "between levels"
+UNUSED = "unused"  # nothing is paid at any level
 
 
 @dataclass(frozen=True)
 class Solved:
-    """Levels at which an option costs the budget, or how near it comes; `cost` in MSEK a year, on the solving seeds."""
+    """How much of an option costs the budget, or how near it comes; `cost` in MSEK a year, on the solving seeds."""
 
     option: Option
-    levels: Mapping[str, Value]
+    multiple: float  # of the option's direction
     cost: float
     note: str = EQUAL
+
+    @property
+    def levels(self) -> Mapping[str, Value]:
+        """Level of each part."""
+        return self.option.levels(self.multiple)
 
 
 class Search:
@@ -49,7 +55,6 @@ class Search:
         self.option, self.budget = option, budget
         self.low, self.high = 0.0, option.farthest
         self.below, self.above = -budget, math.nan  # cost less the budget at both ends
-        self.stepwise = any(part.whole for part in option.parts)
         self.repeats = 0  # how often in turn the same side moved: negative the low one
         self.tried: dict[float, float] = {}  # cost by multiple
 
@@ -61,7 +66,7 @@ class Search:
         if self.option.farthest in self.tried and self.tried[self.option.farthest] < self.budget:
             return True
         first_step = LEAST * self.option.farthest
-        if self.stepwise and self.tried.get(first_step, 0.0) > self.budget:
+        if self.option.stepwise and self.tried.get(first_step, 0.0) > self.budget:
             return True
         return len(self.tried) > 1 and self.high - self.low < TOLERANCE * LEAST * self.option.farthest
 
@@ -69,9 +74,9 @@ class Search:
         """The multiple to try."""
         if not self.tried:
             return self.option.farthest
-        if self.stepwise and len(self.tried) == 1:
+        if self.option.stepwise and len(self.tried) == 1:
             return LEAST * self.option.farthest
-        if self.stepwise or abs(self.repeats) > 3:
+        if self.option.stepwise or abs(self.repeats) > 3:
             return 0.5 * (self.low + self.high)
         return self.low - self.below * (self.high - self.low) / (self.above - self.below)
 
@@ -94,12 +99,14 @@ class Search:
         affordable = [one for one, cost in self.tried.items() if cost <= self.budget]
         if near:
             multiple, note = near[0], EQUAL
+        elif max(map(abs, self.tried.values())) <= LEAST * self.budget:
+            multiple, note = self.option.farthest, UNUSED
         elif self.option.farthest in affordable:
             multiple, note = self.option.farthest, AT_MOST
         else:
             multiple = max(affordable) if affordable else min(self.tried, key=lambda one: self.tried[one])
-            note = WHOLE_STEPS if self.stepwise else BETWEEN
-        return Solved(self.option, self.option.levels(multiple), self.tried[multiple], note)
+            note = WHOLE_STEPS if self.option.stepwise else BETWEEN
+        return Solved(self.option, multiple, self.tried[multiple], note)
 
     def _near(self, multiple: float) -> bool:
         return abs(self.tried[multiple] - self.budget) <= TOLERANCE * self.budget

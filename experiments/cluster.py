@@ -24,7 +24,7 @@ def dask_executor(address: str, workers: int | None = None) -> Iterator[tuple[Ex
     try:
         from distributed import Client, LocalCluster
     except ImportError:
-        raise ScenarioError(["--dask: Dask is not installed; pip install 'kretslopp[cluster]'"]) from None
+        raise ScenarioError(["Dask is not installed; pip install 'kretslopp[cluster]'"]) from None
     if address == LOCAL:
         with (
             LocalCluster(n_workers=workers or default_workers(), threads_per_worker=1, dashboard_address=None) as local,
@@ -35,9 +35,9 @@ def dask_executor(address: str, workers: int | None = None) -> Iterator[tuple[Ex
     try:
         client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError, TimeoutError) as error:
-        raise ScenarioError([f"--dask {address}: no scheduler is reached ({type(error).__name__})"]) from None
+        raise ScenarioError([f"dask {address}: no scheduler is reached ({type(error).__name__})"]) from None
     with client:
         threads = sum(client.nthreads().values())
         if threads == 0:
-            raise ScenarioError([f"--dask {address}: the scheduler has no workers"])
+            raise ScenarioError([f"dask {address}: the scheduler has no workers"])
         yield client.get_executor(pure=False), threads

@@ -14,6 +14,7 @@ from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import NAME, Scenario, ScenarioError, load_scenario
+from abm.seeds import LARGEST_SEED
 from experiments.designs import (
     COMMON,
     DEFAULT_ARMS,
@@ -26,7 +27,7 @@ from experiments.designs import (
     check_rows,
 )
 from experiments.files import beside
-from experiments.limits import LARGEST_SEED, MOST_RUNS
+from experiments.limits import MOST_RUNS
 from experiments.ranges import Range, flat_ranges, read_range
 
 KEYS = (
@@ -74,7 +75,7 @@ class _Reader:
         self.stop()
         rows = KINDS[kind].count(ranges, self.content) if kind in KINDS else 1
         if rows * replicates * len(arms) > self.max_runs:
-            self.wrong(f"{rows * replicates * len(arms)} runs, more than --max-runs {self.max_runs}")
+            self.wrong(f"{rows * replicates * len(arms)} runs, more than max_runs {self.max_runs}")
             self.stop()
         columns = self.columns(kind, ranges, base, seed)
         indicators = self.indicators("indicators", base, self.content.get("indicators", []))
@@ -89,7 +90,7 @@ class _Reader:
             name, base, columns, replicates, arms, seed, seeds == COMMON, indicators, trajectories, layout
         )  # fmt: skip
         if design.runs > self.max_runs:  # of a table
-            self.wrong(f"{design.runs} runs, more than --max-runs {self.max_runs}")
+            self.wrong(f"{design.runs} runs, more than max_runs {self.max_runs}")
             self.stop()
         check_rows(design, str(self.file))
         return design

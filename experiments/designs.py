@@ -17,6 +17,7 @@ from abm.chance import mix
 from abm.parameters import Value
 from abm.plan import plan
 from abm.scenario import RULE_TEXTS, Scenario, ScenarioError
+from abm.seeds import checked_seed
 from experiments.effect import WITH, WITHOUT
 from experiments.identity import digest, whole_key
 from experiments.ranges import Range
@@ -56,6 +57,9 @@ class Design:
     trajectories: Thinning | None = None
     layout: Mapping[str, Any] = field(default_factory=lambda: {"kind": "rows"})  # how the rows were made
     luck: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        checked_seed(self.seed)
 
     @property
     def rows(self) -> int:

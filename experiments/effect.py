@@ -1,13 +1,12 @@
 """The paired effect: what the resource centre changes, on the same firms, prices and luck.
 
 The gain from pairing is measured, not assumed: the variance that the difference would have between independent runs,
-over the variance that it has between paired ones. Intervals are 95 %: Student's t for means, Fieller (1954) for
-ratios of means, percentile bootstrap over pairs for the pairing gain.
+over the variance that it has between paired ones. Means and ratios with their intervals: pairs.py; how likely it is
+that a single future brings little: risk.py.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,18 +14,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from abm.catalogue import position
 from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario
 from abm.simulate import Network, simulate_arms
+from experiments.pairs import Difference, Ratio, fieller, paired_differences
 from experiments.precision import UntilNarrow, run_replicates
+from experiments.risk import SMALL, Risk, Small, risk_of
 from experiments.runner import Progress, replicate_seeds
 
-BOOTSTRAP = 2000
 WITHOUT, WITH = "without", "with"
 UNITS = {indicator.name: indicator.unit for indicator in INDICATORS}
-PER_TONNE = "SEK/t CO2e"
+PER_TONNE, PER_EXCHANGE = "SEK/t CO2e", "SEK per exchange"
 # What one person does a year in each function: judgement on which a ranking of functions rests
 REACH = {
     "leadership": ("facilitator.cases",),
@@ -35,46 +36,13 @@ REACH = {
     "brokerage": ("facilitator.registrations", "facilitator.screenings"),
     "meeting": ("facilitator.attendances",),
 }
+OUTLAY = "public_outlay"  # what the public pays in all: the public cost
 GROSS = "cost_per_tonne"  # the indicator that is a ratio: its effect is `PairedEffect.gross_cost`
 
 
 def unit(indicator: str) -> str:
     """Unit of an indicator or a group."""
     return UNITS.get(indicator, "share")  # groups are shares of adopters
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Effect on one indicator: with minus without, at the horizon.
-
-    The interval is nan for a single pair; `pairing_gain` is None where nothing varies.
-    """
-
-    unit: str
-    without: float
-    with_: float
-    mean: float
-    ci_low: float
-    ci_high: float
-    pairs: int
-    pairing_gain: float | None
-    pairing_gain_ci: tuple[float, float] | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """As printed by `effect --json`."""
-        values = {("with" if name == "with_" else name): value for name, value in asdict(self).items()}
-        return {name: None if value != value else value for name, value in values.items()}  # nan is not JSON
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Ratio of two means; None where the lower one is not above zero, no interval where it is not clearly so."""
-
-    unit: str
-    value: float | None
-    ci_low: float | None
-    ci_high: float | None
-    pairs: int
 
 
 @dataclass(frozen=True)
@@ -100,13 +68,15 @@ class Arms:
         return int(self.ends.shape[1])
 
     def end(self, arm: str, indicator: str) -> np.ndarray:
-        """One indicator at the horizon, shape (replicates,)."""
-        column: np.ndarray = self.ends[self.arm_names.index(arm), :, self.columns.index(indicator)]
+        """One indicator at the horizon, shape (replicates,); KeyError with the nearest name, here and in `series`."""
+        place = position(arm, self.arm_names, "arm")
+        column: np.ndarray = self.ends[place, :, position(indicator, self.columns)]
         return column
 
     def series(self, arm: str, indicator: str) -> np.ndarray:
         """One indicator by month, shape (replicates, months), for an arm whose months were kept."""
-        return self.monthly[arm][:, :, self.kept.index(indicator)]
+        position(arm, tuple(self.monthly), "arm whose months were kept")
+        return self.monthly[arm][:, :, position(indicator, self.kept)]
 
     def difference(self, indicator: str, arm: str = WITH, month: int | None = None) -> Difference:
         """Effect of `arm` against the arm without the centre on one indicator, at the horizon or after a month."""
@@ -119,10 +89,13 @@ class Arms:
 
 @dataclass(frozen=True)
 class PairedEffect:
-    """Effects of the centre at the horizon by indicator, and what a tonne CO2e costs the public.
+    """Effects of the centre at the horizon by indicator, the risk that they are small, and what they cost the public.
 
-    `marginal_cost`: public outlay over the emissions avoided because of the centre; `gross_cost`: over those that all
-    exchanges avoid in the arm with the centre. Both are ratios of means: a mean of ratios has a long tail.
+    The public cost is public outlay: staff, administration and what is paid to the parties. `average_cost` is what the
+    centre adds to it over the emissions avoided because of the centre, `exchange_cost` over the further exchanges alive
+    at the end; both against no centre, so averages over its whole size (of steps in size: increments.py). `gross_cost`:
+    all outlay over the emissions that all exchanges avoid in the arm with the centre. All are ratios of means: a mean
+    of ratios has a long tail.
     """
 
     scenario: str
@@ -130,10 +103,13 @@ class PairedEffect:
     pairs: int
     months: int
     indicators: Mapping[str, Difference]
-    marginal_cost: Ratio
+    risks: Mapping[str, Risk]
+    average_cost: Ratio
+    exchange_cost: Ratio
     gross_cost: Ratio
 
     def __getitem__(self, indicator: str) -> Difference:
+        position(indicator, tuple(self.indicators))
         return self.indicators[indicator]
 
     def as_dict(self) -> dict[str, Any]:
@@ -143,100 +119,14 @@ class PairedEffect:
             "seed": self.seed,
             "pairs": self.pairs,
             "months": self.months,
-            "indicators": {name: difference.as_dict() for name, difference in self.indicators.items()},
-            "marginal_cost_per_tonne": asdict(self.marginal_cost),
+            "indicators": {
+                name: difference.as_dict() | {"risk": self.risks[name].as_dict() if name in self.risks else None}
+                for name, difference in self.indicators.items()
+            },
+            "average_cost_per_tonne": asdict(self.average_cost),
+            "average_cost_per_exchange": asdict(self.exchange_cost),
             "gross_cost_per_tonne": asdict(self.gross_cost),
         }
-
-
-def t_quantile(pairs: int) -> float:
-    """97.5 % quantile of Student's t with pairs - 1 degrees of freedom; infinite for one pair."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(pairs - 1, 0.975)) if pairs > 1 else math.inf
-
-
-def _gain(without: np.ndarray, with_: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Variance of an independent over that of a paired difference, shape (draws, columns); nan where that is 0.
-
-    `counts` says how often each pair is in each draw, shape (draws, pairs).
-    """
-    pairs = without.shape[0]
-
-    def variance(sample: np.ndarray) -> np.ndarray:
-        centred = sample - sample.mean(axis=0)
-        mean = counts @ centred / pairs
-        return np.maximum(counts @ centred**2 / pairs - mean**2, 0.0) * pairs / (pairs - 1)
-
-    independent, paired = variance(with_) + variance(without), variance(with_ - without)
-    return np.divide(independent, paired, out=np.full_like(independent, np.nan), where=paired > 1e-12 * independent)
-
-
-def resampled(values: np.ndarray, seed: int) -> np.ndarray:
-    """Means over bootstrap draws of the replicates (the first axis), shape (BOOTSTRAP, ...)."""
-    replicates = len(values)
-    counts = np.random.default_rng(seed).multinomial(replicates, np.full(replicates, 1 / replicates), BOOTSTRAP)
-    means: np.ndarray = np.tensordot(counts / replicates, values, axes=1)
-    return means
-
-
-def _gains(without: np.ndarray, with_: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairing gain, shape (columns,), and its percentile-bootstrap interval, shape (2, columns)."""
-    pairs = without.shape[0]
-    counts = np.random.default_rng(seed).multinomial(pairs, np.full(pairs, 1 / pairs), BOOTSTRAP).astype(float)
-    drawn = _gain(without, with_, counts)
-    return _gain(without, with_, np.ones((1, pairs)))[0], np.nanquantile(drawn, (0.025, 0.975), axis=0)
-
-
-def paired_differences(without: np.ndarray, with_: np.ndarray, units: Sequence[str], seed: int) -> list[Difference]:
-    """Estimate the effect on each column from pairs; arrays of shape (pairs, columns)."""
-    pairs, columns = without.shape
-    difference = with_ - without
-    mean, half = difference.mean(axis=0), np.full(columns, np.nan)
-    gains: dict[int, tuple[float, tuple[float, float]]] = {}
-    if pairs > 1:
-        spread = difference.std(axis=0, ddof=1)
-        half = t_quantile(pairs) * spread / math.sqrt(pairs)
-        rounding = 1e-9 * (np.abs(without) + np.abs(with_)).mean(axis=0)  # sums of months in another order
-        varying = np.flatnonzero(spread > rounding) if pairs > 2 else np.zeros(0, int)
-        gain, (low, high) = _gains(without[:, varying], with_[:, varying], seed) if varying.size else ((), ((), ()))
-        gains = {
-            int(column): (float(gain[n]), (float(low[n]), float(high[n])))
-            for n, column in enumerate(varying)
-            if gain[n] > 0
-        }
-    return [
-        Difference(
-            units[column],
-            float(without[:, column].mean()),
-            float(with_[:, column].mean()),
-            float(mean[column]),
-            float(mean[column] - half[column]),
-            float(mean[column] + half[column]),
-            pairs,
-            *gains.get(column, (None, None)),
-        )
-        for column in range(columns)
-    ]
-
-
-def fieller(upper: np.ndarray, lower: np.ndarray, unit: str) -> Ratio:
-    """Ratio of the means of two paired samples with Fieller's interval (shape (pairs,) each)."""
-    pairs = upper.size
-    a, b = float(upper.mean()), float(lower.mean())
-    if pairs < 3 or b <= 0.0:
-        return Ratio(unit, None, None, None, pairs)
-    covariance = np.cov(upper, lower) / pairs
-    t2 = t_quantile(pairs) ** 2
-    g = t2 * covariance[1, 1] / b**2
-    if g >= 1.0:
-        return Ratio(unit, a / b, None, None, pairs)
-    inner = covariance[0, 0] - 2 * a / b * covariance[0, 1] + (a / b) ** 2 * covariance[1, 1]
-    inner -= g * (covariance[0, 0] - covariance[0, 1] ** 2 / covariance[1, 1]) if covariance[1, 1] > 0 else 0.0
-    middle = a / b - g * covariance[0, 1] / covariance[1, 1] if covariance[1, 1] > 0 else a / b
-    half = math.sqrt(t2 * max(inner, 0.0)) / b
-    low, high = sorted(((middle - half) / (1 - g), (middle + half) / (1 - g)))
-    return Ratio(unit, a / b, float(low), float(high), pairs)
 
 
 def without_centre(scenario: Scenario) -> Scenario:
@@ -316,19 +206,29 @@ def run_arms(
     )
 
 
-def effect_of(arms: Arms, scenario: Scenario, arm: str = WITH) -> PairedEffect:
-    """Effects of `arm` (by default the whole centre) on every indicator and group that is not itself a ratio."""
+def effect_of(
+    arms: Arms, scenario: Scenario, arm: str = WITH, small: Mapping[str, Small] | None = None
+) -> PairedEffect:
+    """Effects of `arm` (by default the whole centre) on every indicator and group that is not itself a ratio.
+
+    `small`: below which the effect on an indicator is little (by default `SMALL`).
+    """
     without, with_ = (arms.ends[arms.arm_names.index(name)] for name in (WITHOUT, arm))
     kept = [number for number, name in enumerate(arms.columns) if name != GROSS]
     names = [arms.columns[number] for number in kept]
     effects = paired_differences(without[:, kept], with_[:, kept], [unit(name) for name in names], arms.seed)
-    cost, carbon = (arms.end(arm, name) for name in ("public_outlay", "carbon"))
-    marginal = fieller(
-        1e6 * (cost - arms.end(WITHOUT, "public_outlay")), carbon - arms.end(WITHOUT, "carbon"), PER_TONNE
-    )
-    gross = fieller(1e6 * cost, carbon, PER_TONNE)
+    more = {name: arms.end(arm, name) - arms.end(WITHOUT, name) for name in (OUTLAY, "carbon", "exchanges")}
+    small = SMALL if small is None else small
     return PairedEffect(
-        scenario.name, arms.seed, arms.pairs, scenario.months, dict(zip(names, effects, strict=True)), marginal, gross
+        scenario.name,
+        arms.seed,
+        arms.pairs,
+        scenario.months,
+        dict(zip(names, effects, strict=True)),
+        {name: risk_of(arms.end(arm, name) - arms.end(WITHOUT, name), one) for name, one in small.items()},
+        fieller(1e6 * more[OUTLAY], more["carbon"], PER_TONNE),
+        fieller(1e6 * more[OUTLAY], more["exchanges"], PER_EXCHANGE),
+        fieller(1e6 * arms.end(arm, OUTLAY), arms.end(arm, "carbon"), PER_TONNE),
     )
 
 
@@ -339,11 +239,13 @@ def paired_effect(
     seed: int = 1,
     workers: int | None = None,
     progress: Progress | None = None,
+    small: Mapping[str, Small] | None = None,
 ) -> PairedEffect:
-    """With and without the centre on `replicates` pairs of runs; mean, interval and pairing gain per indicator.
+    """With and without the centre on `replicates` pairs of runs; mean, intervals, risk and pairing gain per indicator.
 
     `replicates=UntilNarrow(0.01)`: as many as it takes until the interval of the effect on adoption is so wide.
+    `small`: below which the effect on an indicator is little (by default `SMALL`).
     """
     pair = {WITHOUT: without_centre(scenario), WITH: scenario}
     arms = run_arms(pair, replicates=replicates, seed=seed, workers=workers, progress=progress)
-    return effect_of(arms, scenario)
+    return effect_of(arms, scenario, small=small)

@@ -78,9 +78,11 @@ def write_parquet(file: Path, frame: pd.DataFrame) -> None:
 
 
 def write_csv(file: Path, frame: pd.DataFrame) -> None:
-    """Write a table whole."""
+    """Write a table whole, its texts so that no spreadsheet runs them (experiments/cells.py)."""
+    from experiments.cells import guarded_frame
+
     with whole(file) as temporary:
-        frame.to_csv(temporary, index=False)
+        guarded_frame(frame).to_csv(temporary, index=False)
 
 
 def commit() -> str | None:

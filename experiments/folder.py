@@ -301,8 +301,8 @@ class Folder:
 def refuse_foreign(folder: Path) -> None:
     """Raise ScenarioError if a folder holds something that is no sweep's."""
     if folder.exists() and not folder.is_dir():
-        raise ScenarioError([f"--out {folder}: is a file, not a folder"])
+        raise ScenarioError([f"{folder}: is a file, not a folder"])
     if folder.exists() and read_manifest(folder) is None:
         others = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != DESIGN]
         if others:
-            raise ScenarioError([f"--out {folder}: holds other files ({others[0]}, ...) and no sweep"])
+            raise ScenarioError([f"{folder}: holds other files ({others[0]}, ...) and no sweep"])

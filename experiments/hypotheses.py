@@ -1,9 +1,8 @@
 """Hypotheses put to the model: contrasts of its runs, tested one pair of replicates after the other until it is clear.
 
-A claim is a weighted sum of indicators over cells (variants of the scenario, all on the same replicates), said to be
-above or below its smallest effect of interest, or within it of zero. It is decided when a confidence sequence excludes
-the one or the other, so the number of replicates may follow what is seen; the error is shared equally by all claims of
-a file (Bonferroni), so that the chance of any wrong decision in it is `error` at most. The replicate is the unit.
+A claim (claims.py) is decided when a confidence sequence excludes the one or the other, so the number of replicates may
+follow what is seen; the error is shared equally by all claims of a file (Bonferroni), so that the chance of any wrong
+decision in it is `error` at most. The replicate is the unit.
 
 A hypothesis is supported when all its claims are, rejected when any is.
 """
@@ -13,100 +12,33 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from abm.catalogue import DataError, field_errors, nearest, read_toml
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError, load_scenario
+from experiments.claims import REJECTED, SUPPORTED, UNDECIDED, Claim, Finding, Hypothesis, Row, Term, Verdict
 from experiments.designs import Design, Thinning
-from experiments.effect import unit
 from experiments.files import beside
 from experiments.ranges import flat_ranges
-from experiments.sequences import interval
 from experiments.shards import TRAJECTORIES
 from experiments.store import Store, read_manifest
 from experiments.sweep import SweepError, run_sweep
 
 STUDIES = Path(__file__).with_name("studies")
-Verdict = Literal["supported", "rejected", "undecided"]
-SUPPORTED: Verdict = "supported"
-REJECTED: Verdict = "rejected"
-UNDECIDED: Verdict = "undecided"
 ONLY = "run"  # the one arm of a cell
 
 Watch = Callable[[int, int, int], None]  # replicates so far, claims decided, claims in all
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Term(_Row):
-    """`weight` times an indicator of a cell after `month` (0: at the horizon), less its value after `since`."""
-
-    cell: str
-    weight: float = Field(allow_inf_nan=False)
-    indicator: str = ""  # empty: the claim's
-    month: int = Field(default=0, ge=0)
-    since: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Term:
-        if self.month and self.since >= self.month:
-            raise ValueError(f"since: month {self.since} is not before month {self.month}")
-        return self
-
-
-class Claim(_Row):
-    """What a sum of terms is said to be: `above` smallest, `below` -smallest, or `within` smallest of zero."""
-
-    text: str
-    indicator: str
-    direction: Literal["above", "below", "within"]
-    smallest: float = Field(ge=0.0, allow_inf_nan=False)
-    terms: tuple[Term, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _within_something(self) -> Claim:
-        if self.direction == "within" and self.smallest == 0.0:
-            raise ValueError("smallest: nothing is within 0 of zero")
-        return self
-
-    @property
-    def unit(self) -> str:
-        """Of the sum."""
-        return unit(self.indicator)
-
-    def decide(self, low: float, high: float) -> Verdict:
-        """What an interval says."""
-        if self.direction == "below":
-            low, high = -high, -low
-        if self.direction == "within":
-            inside, outside = (
-                -self.smallest < low and high < self.smallest,
-                low > self.smallest or high < -self.smallest,
-            )
-            return SUPPORTED if inside else REJECTED if outside else UNDECIDED
-        return SUPPORTED if low > self.smallest else REJECTED if high < self.smallest else UNDECIDED
-
-
-class Hypothesis(_Row):
-    """A statement with its source, and the claims that all must hold."""
-
-    name: str
-    statement: str
-    source: str
-    claim: tuple[Claim, ...] = Field(min_length=1)
-
-
-class Pairs(_Row):
+class Pairs(Row):
     """Replicates: at the first look, more at each further one, at most."""
 
     first: int = Field(default=50, ge=10)
@@ -114,15 +46,15 @@ class Pairs(_Row):
     most: int = Field(default=1000, ge=10, le=1_000_000)
 
 
-class _File(_Row):
+class _File(Row):
     name: str
     region: str = ""
     scenario: str = ""
     months: int | None = None
     error: float = Field(default=0.05, gt=0.0, lt=0.5)
-    seed: int = Field(default=1, ge=0, lt=2**63)
+    seed: int = Field(default=1, ge=0, lt=2**63, strict=True)
     pairs: Pairs = Pairs()
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
     cells: dict[str, dict[str, Any]]
     hypothesis: tuple[Hypothesis, ...] = Field(min_length=1)
 
@@ -176,29 +108,6 @@ class Hypotheses:
         )  # fmt: skip
 
 
-@dataclass
-class Finding:
-    """A claim, what was decided, and the mean with its confidence sequence at each look (pairs, mean, low, high)."""
-
-    claim: Claim
-    looks: list[tuple[int, float, float, float]] = field(default_factory=list)
-    verdict: Verdict = UNDECIDED
-    decided_at: int | None = None
-
-    @property
-    def shown(self) -> tuple[int, float, float, float]:
-        """The look at which it was decided, or the last."""
-        return next((look for look in self.looks if look[0] == self.decided_at), self.looks[-1])
-
-    def look(self, sample: np.ndarray, error: float) -> None:
-        """Take a further look at a growing sample; a decision once made stands."""
-        mean, low, high = interval(sample, error)
-        self.looks.append((sample.size, mean, low, high))
-        if self.verdict == UNDECIDED:
-            self.verdict = self.claim.decide(low, high)
-            self.decided_at = sample.size if self.verdict != UNDECIDED else None
-
-
 @dataclass(frozen=True)
 class Result:
     """What was found on a file of hypotheses."""
@@ -227,10 +136,11 @@ class Result:
                 "smallest": one.claim.smallest,
                 "unit": one.claim.unit,
                 "claim_verdict": one.verdict,
-                "pairs": one.shown[0],
-                "mean": one.shown[1],
-                "low": _bounded(one.shown[2]),
-                "high": _bounded(one.shown[3]),
+                "pairs": one.shown.pairs,
+                "left_out": one.shown.left_out,
+                "mean": _bounded(one.shown.mean),
+                "low": _bounded(one.shown.low),
+                "high": _bounded(one.shown.high),
                 "error": self.asked.error_each,
                 "seed": self.asked.seed,
             }
@@ -309,7 +219,7 @@ def limited(asked: Hypotheses, most: int | None) -> Hypotheses:
     if most is None:
         return asked
     if most > asked.pairs.most:
-        raise ScenarioError([f"--most {most}: the file allows {asked.pairs.most} replicates"])
+        raise ScenarioError([f"most {most}: the file allows {asked.pairs.most} replicates"])
     return replace(asked, pairs=asked.pairs.model_copy(update={"most": most}))
 
 
@@ -325,8 +235,11 @@ def _problems(asked: Hypotheses) -> list[str]:
     for claim in asked.claims:
         for term in claim.terms:
             indicator = term.indicator or claim.indicator
-            if term.cell not in known:
-                errors.append(f"{claim.text}: no cell {term.cell!r}{nearest(term.cell, known)}")
+            errors += [
+                f"{claim.text}: no cell {cell!r}{nearest(cell, known)}"
+                for cell in dict.fromkeys((term.cell, term.over))
+                if cell and cell not in known
+            ]
             if indicator not in columns:
                 errors.append(f"{claim.text}: no indicator {indicator}{nearest(indicator, columns)}")
             if max(term.month, term.since) > asked.scenario.months:
@@ -370,7 +283,10 @@ def put_to_test(
 
 
 def contrasts(asked: Hypotheses, store: Store, replicates: int) -> list[np.ndarray]:
-    """The sum of each claim in each replicate, shape (replicates,); raises ScenarioError if runs failed or miss."""
+    """The sum of each claim in each replicate, shape (replicates,), NaN where it is not defined.
+
+    Raises ScenarioError if runs failed or miss.
+    """
     design, names = asked.design(replicates), list(asked.indicators)
     ends = store.outputs(design, names)[:, :, 0]
     at = {asked.scenario.months: ends, 0: ends}
@@ -379,14 +295,18 @@ def contrasts(asked: Hypotheses, store: Store, replicates: int) -> list[np.ndarr
         every = design.trajectories.every
         at |= {month: months[:, :, month // every - 1] for month in asked.months_asked}
     places = {name: number for number, name in enumerate(asked.cells)}
-    samples = []
-    for claim in asked.claims:
-        total = np.zeros(replicates)
-        for term in claim.terms:
-            column = names.index(term.indicator or claim.indicator)
-            value = at[term.month][places[term.cell], :, column]
-            if term.since:
-                value = value - at[term.since][places[term.cell], :, column]
-            total += term.weight * value
-        samples.append(total)
-    return samples
+
+    def value(claim: Claim, term: Term, cell: str) -> np.ndarray:
+        column = names.index(term.indicator or claim.indicator)
+        found: np.ndarray = at[term.month][places[cell], :, column]
+        return found - at[term.since][places[cell], :, column] if term.since else found
+
+    def of_term(claim: Claim, term: Term) -> np.ndarray:
+        found = value(claim, term, term.cell)
+        if not term.over:
+            return found
+        over = value(claim, term, term.over)
+        return np.divide(found, over, out=np.full_like(found, np.nan), where=over != 0.0)
+
+    return [sum((term.weight * of_term(claim, term) for term in claim.terms), np.zeros(replicates))
+            for claim in asked.claims]  # fmt: skip

@@ -1,4 +1,3 @@
 """How much is taken to be meant at all."""
 
 MOST_RUNS = 1_000_000  # of one experiment
-LARGEST_SEED = 2**63 - 1

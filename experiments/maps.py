@@ -19,7 +19,7 @@ def two_way(question: Question, runs: int) -> pd.DataFrame:
     unless there are two inputs and enough runs.
     """
     if len(question.inputs) != 2 or question.width != 2:
-        raise ScenarioError(["--method map: name two parameters, --parameters A,B"])
+        raise ScenarioError(["method map: name two parameters (A,B)"])
     points = STEPS * STEPS
     replicates = runs // (points * question.arms)
     if replicates < LEAST:

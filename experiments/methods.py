@@ -7,7 +7,6 @@ does nothing would score. A method is a function and a line in `METHODS`.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from abm.scenario import ScenarioError
 from experiments.indices import LEAST_BLOCKS
 from experiments.questions import Outcome, Question, names_of, too_few
 from experiments.sensitivity import Sample, SobolResult, result_of, sample
+from experiments.workbench import LEAST_DENSITY, prim_box
 
 RESAMPLES = 500
 LEVELS = 4  # of Morris' grid
@@ -73,7 +73,7 @@ class Analysis:
 def _no_groups(question: Question, method: str) -> None:
     wide = [one.name for one in question.inputs if one.width > 1]
     if wide:
-        raise ScenarioError([f"--parameters: {wide[0]} is several inputs in one, which only sobol takes, not {method}"])
+        raise ScenarioError([f"parameters: {wide[0]} is several inputs in one, which only sobol takes, not {method}"])
 
 
 def salib_seed(seed: int) -> int:
@@ -334,21 +334,14 @@ def _floored(method: str, question: Question, table: pd.DataFrame, rows: int) ->
 def prim(question: Question, runs: int) -> Analysis:
     """Scenario discovery (PRIM, Friedman & Fisher 1999; Bryant & Lempert 2010): where is the outcome in its lowest
     quarter? Needs the extra `discovery` (EMA Workbench)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of parts of the workbench that are not used
-            from ema_workbench.analysis import prim as discovery
-    except ImportError:
-        raise ScenarioError(["--method prim: pip install 'kretslopp[discovery]'"]) from None
     u, y = _sampled(question, runs, "prim")
     mean = y.mean(axis=1)
     limit = float(np.quantile(mean, QUARTER))
     values = pd.DataFrame(question.columns(u[:, :-1]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        box = discovery.Prim(values, mean <= limit, threshold=0.5, peel_alpha=0.1).find_box()
+    box = prim_box(values, mean <= limit)
     steps = box.peeling_trajectory
-    chosen = int((steps["coverage"] * steps["density"]).to_numpy().argmax())
+    dense = steps["mean"].iloc[-1] >= LEAST_DENSITY  # otherwise no box is found: the whole space
+    chosen = int((steps["coverage"] * steps["density"]).to_numpy().argmax()) if dense else 0
     limits, whole = box.box_lims[chosen], box.box_lims[0]
     rows = []
     for name in names_of(question.inputs):

@@ -37,6 +37,12 @@ class Part:
         return BY_NAME[self.level].unit
 
     @property
+    def cost(self) -> str | None:
+        """The parameter that says what a unit of it costs; None where its cost is what it pays to the parties."""
+        name = self.level.rpartition(".")[0] + ".cost"
+        return name if name in BY_NAME else None
+
+    @property
     def start(self) -> str:
         """The parameter that says from which month on it is in force."""
         return self.level.rpartition(".")[0] + ".start"
@@ -68,6 +74,11 @@ class Option:
     def tax(self) -> bool:
         """Does it bring in money instead of spending it?"""
         return all(part.tax for part in self.parts)
+
+    @property
+    def stepwise(self) -> bool:
+        """Does any part come in whole steps only?"""
+        return any(part.whole for part in self.parts)
 
     @property
     def farthest(self) -> float:
@@ -121,21 +132,21 @@ def parse_options(text: str, beyond: bool = False) -> tuple[Option, ...]:
         names = [name.strip() for name in entry.split(MIX)]
         unknown = [name for name in names if name not in called]
         errors += [
-            f"--interventions: no intervention {name!r}; known: {', '.join(parts)}{nearest(name, tuple(called))}"
+            f"interventions: no intervention {name!r}; known: {', '.join(parts)}{nearest(name, tuple(called))}"
             for name in unknown
         ]
         if unknown:
             continue
         chosen = tuple(called[name] for name in names)
         if len(set(chosen)) < len(chosen):
-            errors.append(f"--interventions: {entry}: names the same twice")
+            errors.append(f"interventions: {entry}: names the same twice")
         if len({part.tax for part in chosen}) > 1:
-            errors.append(f"--interventions: {entry}: a tax brings money in; compare it by itself")
+            errors.append(f"interventions: {entry}: a tax brings money in; compare it by itself")
         options.append(Option(chosen, tuple(part.most for part in chosen)))
     if not options and not errors:
-        errors.append(f"--interventions: name at least one of {', '.join(parts)}")
+        errors.append(f"interventions: name at least one of {', '.join(parts)}")
     names = [option.name for option in options]
-    errors += [f"--interventions: {name} is given twice" for name in sorted(set(names)) if names.count(name) > 1]
+    errors += [f"interventions: {name} is given twice" for name in sorted(set(names)) if names.count(name) > 1]
     if errors:
         raise ScenarioError(errors)
     return tuple(options)

@@ -33,15 +33,15 @@ def parse_panels(text: str | None, every: int, length: int) -> tuple[str, ...]:
     """The panels of `--panel`; raises ScenarioError, also for an `--every` that does not fit a run of that length."""
     names = [name.strip() for name in text.split(",")] if text is not None else []
     errors = [
-        f"--panel: no panel {name!r}; known: {', '.join(PANELS)}{nearest(name, PANELS)}"
+        f"panel: no panel {name!r}; known: {', '.join(PANELS)}{nearest(name, PANELS)}"
         for name in names
         if name not in PANELS
     ]
-    errors += [f"--panel: {name} is given twice" for name in PANELS if names.count(name) > 1]
+    errors += [f"panel: {name} is given twice" for name in PANELS if names.count(name) > 1]
     if every > 1 and PARTICIPANTS not in names and not errors:
-        errors.append(f"--every: thins the panel of participants; give --panel {PARTICIPANTS} too")
+        errors.append(f"every: thins the panel of {PARTICIPANTS}; ask for that too")
     if every > length:
-        errors.append(f"--every: {every} is more than the {length} months of the run")
+        errors.append(f"every: {every} is more than the {length} months of the run")
     if errors:
         raise ScenarioError(errors)
     return tuple(names)
@@ -100,6 +100,8 @@ class Recorder:
                 "name": _category(np.tile(called, times), [names[number] for number in known]),
                 "sector": _category(np.tile(fixed["sector"], times), sectors),
                 "municipality": _category(np.tile(fixed["municipality"], times), towns),
+                "lat": np.tile(fixed["lat"], times),
+                "lon": np.tile(fixed["lon"], times),
                 "employees": np.tile(fixed["employees"].astype(np.float32), times),
                 "present": persons["present"],
                 "aware": persons["aware"],

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy.special import stdtrit
 
+from experiments.pairs import mean_interval
 from experiments.runner import Progress, replicate_seeds, run_all
 from experiments.sequences import has_moved
 
@@ -36,15 +36,14 @@ class UntilNarrow:
 
 
 def widest(differences: np.ndarray) -> float:
-    """Width of the widest 95 % interval of means, Student's t; array of shape (pairs, columns).
+    """Width of the widest 95 % interval of means; array of shape (pairs, columns), NaN where a pair is not defined.
 
     Infinite while a column has hardly moved: what is rare and has not been seen yet looks certain.
     """
-    pairs = len(differences)
-    if not all(map(has_moved, differences.T)):
+    samples = [column[~np.isnan(column)] for column in differences.T]
+    if not all(map(has_moved, samples)):
         return math.inf
-    spread = float(differences.std(axis=0, ddof=1).max())
-    return 2.0 * float(stdtrit(pairs - 1, 0.975)) * spread / math.sqrt(pairs)
+    return max(high - low for low, high in map(mean_interval, samples))
 
 
 def run_replicates(

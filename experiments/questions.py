@@ -70,10 +70,10 @@ def read_inputs(text: str, scenario: Scenario) -> list[Input]:
                 raise ValueError(f"{name}: cannot vary while the other shares rest; name {SHARES} for all five")
             inputs.append(of_range(one))
         except ValueError as error:
-            errors.append(f"--parameters: {error}")
-    errors += [f"--parameters: {name} is given twice" for name in sorted(set(names)) if names.count(name) > 1]
+            errors.append(f"parameters: {error}")
+    errors += [f"parameters: {name} is given twice" for name in sorted(set(names)) if names.count(name) > 1]
     if not names:
-        errors.append("--parameters: name at least one, or say how many")
+        errors.append("parameters: name at least one, or say how many")
     if errors:
         raise ScenarioError(errors)
     return inputs
@@ -108,10 +108,10 @@ def read_outcome(text: str, scenario: Scenario) -> Outcome:
     name = text.removeprefix(EFFECT)
     columns = plan(scenario).columns
     if name not in columns:
-        raise ScenarioError([f"--outcome: no indicator {name!r}{nearest(name, columns)}; put {EFFECT} before it for "
+        raise ScenarioError([f"outcome: no indicator {name!r}{nearest(name, columns)}; put {EFFECT} before it for "
                              "the effect of the centre"])  # fmt: skip
     if effect and not float(scenario.values["facilitator.fte"]) > 0.0:
-        raise ScenarioError(["--outcome: nobody works at the centre (facilitator.fte is 0), so it has no effect"])
+        raise ScenarioError(["outcome: nobody works at the centre (facilitator.fte is 0), so it has no effect"])
     return Outcome(name, effect)
 
 
@@ -181,7 +181,7 @@ class Question:
 
 def too_few(asked: int, needed: int, what: str) -> ScenarioError:
     """The budget is too small."""
-    return ScenarioError([f"--runs {asked}: too few for {what}, which needs {needed} at least"])
+    return ScenarioError([f"runs {asked}: too few for {what}, which needs {needed} at least"])
 
 
 def names_of(inputs: Sequence[Input]) -> list[str]:

@@ -13,6 +13,8 @@ from typing import TypeVar
 import numpy as np
 
 from abm.chance import mix, name_key
+from abm.scenario import ScenarioError
+from abm.seeds import checked_seed
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]  # done, of how many
@@ -26,11 +28,11 @@ _LOCK, _under_way, _usual = Lock(), 0, 0.0
 def replicate_seeds(seed: int, replicates: int) -> list[int]:
     """Seeds of the replicates of one experiment, unrelated between experiments of neighbouring seeds.
 
-    Raises ValueError unless there is at least one replicate and `seed` is a whole number from 0 to 2**63 - 1.
+    Raises ScenarioError unless there is at least one replicate and `seed` is a whole number from 0 to 2**63 - 1.
     """
-    if replicates < 1 or seed != int(seed) or not 0 <= seed < 2**63:
-        raise ValueError(f"replicates must be at least 1 and seed from 0 to 2**63 - 1, not {replicates} and {seed}")
-    experiment = np.uint64(mix(REPLICATE, np.uint64(seed)))  # a kernel hands back a plain int
+    if replicates < 1:
+        raise ScenarioError([f"replicates: {replicates} is not a whole number from 1 on"])
+    experiment = np.uint64(mix(REPLICATE, np.uint64(checked_seed(seed))))  # a kernel hands back a plain int
     return [int(mix(experiment, np.uint64(number))) >> 1 for number in range(replicates)]
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from abm.scenario import ScenarioError
+from abm.seeds import checked_seed
 from experiments.indices import LEAST_BLOCKS, Interval, Rows, intervals, moments
 
 if TYPE_CHECKING:
@@ -282,8 +284,10 @@ def sobol(
         raise SensitivityError(f"replicates: {replicates}; chance can only be told from parameters with two or more")
     if quantity not in ("effect", "outcome"):
         raise SensitivityError(f"quantity: {quantity!r} is neither effect nor outcome")
-    if seed != int(seed) or seed < 0:
-        raise SensitivityError(f"seed: {seed} is not a whole number from 0 on")
+    try:
+        seed = checked_seed(seed)
+    except ScenarioError as error:
+        raise SensitivityError(*error.errors) from None
     check_problem(problem)
     count = blocks_of(base_samples)
     design = sample(problem, base_samples // count, range(count), second_order, seed)

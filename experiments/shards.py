@@ -34,6 +34,11 @@ MOST, TYPICAL = 500, 200  # in a shard: at most, and of the size of Östergötla
 TYPICAL_FIRMS, TYPICAL_MONTHS = 600, 360
 DONE, FAILED = "done", "failed"
 RUNS, TRAJECTORIES = "runs", "trajectories"
+# What is of nobody or of no exchange in some months, and then NaN (abm/observe.py: share); groups of adoption besides
+SOMETIMES = frozenset({
+    "adoption", "adoption_firms", "aware", "knowledge", "social_capital", "cross_sector", "distance", "degree",
+    "cost_per_tonne",
+})  # fmt: skip
 FAILURES = b"failed"  # in the metadata of a shard: how many of its runs failed
 
 
@@ -168,7 +173,9 @@ def _simulate(scenarios: Mapping[Key, Scenario], members: Sequence[tuple[Draw, K
 
 
 def _checked(trajectory: Trajectory) -> Trajectory:
-    bad = ~np.isfinite(trajectory.values)
+    """The trajectory, if all is finite that is defined at all times; shares and means of nobody are not."""
+    sometimes = [name in SOMETIMES or name.startswith("adoption.") for name in trajectory.names]
+    bad = ~np.isfinite(trajectory.values) & ~(np.isnan(trajectory.values) & np.array(sometimes))
     if bad.any():
         month, column = np.argwhere(bad)[0]
         raise NotFinite(f"{trajectory.names[column]} is not a number in month {month + 1}")

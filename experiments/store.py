@@ -22,8 +22,8 @@ import numpy as np
 
 from abm.scenario import ScenarioError, nearest
 from experiments.designs import Design, row_keys
-from experiments.effect import t_quantile
 from experiments.files import whole
+from experiments.pairs import t_quantile
 from experiments.shards import DONE, FAILURES, RUNS
 
 if TYPE_CHECKING:
@@ -281,16 +281,15 @@ class Store:
     def to_ema(self) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
         """The runs that did not fail in the form of the EMA Workbench: (experiments, outcomes).
 
-        An experiment is a run: its row's swept values, `scenario` (row), `policy` (arm), `model` and `replicate`; an
-        outcome an array over experiments (Kwakkel 2017, doi:10.1016/j.envsoft.2017.06.054).
+        An experiment is a run: its row's swept values (numbers as float, texts as category), `replicate` (float), and
+        as categories `scenario` (row), `policy` (arm) and `model`; an outcome an array of shape (experiments,) (Kwakkel
+        2017, doi:10.1016/j.envsoft.2017.06.054).
         """
+        from experiments.workbench import frames
+
         frame = self.frame()
         frame = frame[frame["status"] == DONE].reset_index(drop=True)
-        experiments = frame[list(self.swept)].copy()
-        experiments["replicate"] = frame["replicate"]
-        experiments["scenario"], experiments["policy"] = frame["row"], frame["arm"].astype(str)
-        experiments["model"] = self.content["name"]
-        return experiments, {name: frame[name].to_numpy(float) for name in self.indicators}
+        return frames(frame, self.swept, self.indicators, self.content["name"])
 
 
 def _age(moment: str) -> float:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kretslopp import calibrating, inference, pricing, regional, sweeping
+from kretslopp import calibrating, exporting, inference, pricing, regional, sweeping
 from kretslopp.options import (
     Json,
     Months,
@@ -25,6 +25,7 @@ from kretslopp.options import (
     Replicates,
     Seed,
     Set,
+    SmallEffects,
     Width,
     WidthOf,
     Workers,
@@ -34,8 +35,11 @@ from kretslopp.options import (
     read_draws,
     read_pairs,
     read_scenario,
+    read_small_effects,
     say_if_wide,
 )
+from kretslopp.terminal import fit_terminal, no_file_name, unreadable
+from kretslopp.typed import as_typed
 
 INPUT_WRONG = 2
 RUN_FAILED = 1
@@ -54,10 +58,14 @@ def study(
     ci_width: Width = None,
     ci_of: WidthOf = "adoption",
     posterior: PosteriorFile = None,
+    small: SmallEffects = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out the ranges of what nobody has measured, and the screening.")
+    ] = False,
 ) -> None:
     """The main job: with and without the centre, its functions and its size; tables, figures and a report."""
     scenario = read_scenario(region, settings, months)
-    pairs = read_pairs(replicates, ci_width, ci_of, scenario)
+    pairs, little = read_pairs(replicates, ci_width, ci_of, scenario), read_small_effects(small, scenario)
     from calibration.posterior import read_posterior
 
     given = read_posterior(posterior) if posterior else None
@@ -67,7 +75,15 @@ def study(
 
     with Stages() as stages:
         text = make_study(
-            scenario, folder, replicates=pairs, seed=seed, workers=workers, posterior=given, stage=stages.stage
+            scenario,
+            folder,
+            replicates=pairs,
+            seed=seed,
+            workers=workers,
+            posterior=given,
+            small=little,
+            quick=quick,
+            stage=stages.stage,
         )
     typer.echo(text)
     typer.echo(f"\nReport: {folder / 'report.html'}")
@@ -125,10 +141,16 @@ def effect(
     ci_width: Width = None,
     ci_of: WidthOf = "adoption",
     posterior: PosteriorFile = None,
+    small: SmallEffects = None,
 ) -> None:
     """What the centre changes, with minus without on the same seeds, with intervals."""
     scenario = read_scenario(region, settings, months, facilitator__fte=fte)
+    little = read_small_effects(small, scenario)
     if posterior is not None:
+        if small:
+            from abm.scenario import ScenarioError
+
+            raise ScenarioError(["--small: does not go with --posterior, whose table gives 95 % of histories"])
         draws = read_draws(replicates, ci_width)
         from kretslopp.calibrating import effect_over_posterior
 
@@ -139,14 +161,17 @@ def effect(
     from kretslopp.progress import Reporter
 
     with Reporter("pairs", count_or_none(pairs)) as reporter:
-        result = paired_effect(scenario, replicates=pairs, seed=seed, workers=workers, progress=reporter.update)
+        result = paired_effect(
+            scenario, replicates=pairs, seed=seed, workers=workers, progress=reporter.update, small=little
+        )
     say_if_wide(pairs, [result[ci_of]])
     if as_json:
         typer.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:
-        from results.tables import effect_table, in_both_arms
+        from results.answer import answer, answer_text
+        from results.tables import effect_table
 
-        typer.echo(effect_table(result, in_both_arms(scenario)))
+        typer.echo(f"{answer_text(answer(result, scenario))}\n\n{effect_table(result)}")
 
 
 @app.command("list")
@@ -181,6 +206,7 @@ for command in (
     calibrating.validate,
     regional.new_region,
     regional.check,
+    exporting.export,
 ):
     app.command()(command)
 app.add_typer(pricing.prices, name="prices")
@@ -189,13 +215,18 @@ app.add_typer(pricing.prices, name="prices")
 def main() -> None:
     """Run the command line; errors of input end with one line each and exit code 2."""
     _spare_the_interpreter()
+    fit_terminal()
+    if foreign := unreadable(sys.argv[1:]):
+        _fail(foreign, INPUT_WRONG)
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
-        if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError
-            _fail(lines, INPUT_WRONG)
+        if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError, CompilerError
+            _fail([as_typed(line, sys.argv[1:]) for line in lines], INPUT_WRONG)
+        if isinstance(error, UnicodeEncodeError):
+            _fail([no_file_name(error)], INPUT_WRONG)
         if hasattr(error, "format_message"):  # typer's own: a missing or malformed option
             _fail([error.format_message()], INPUT_WRONG)
         if type(error).__name__ == "SweepError":

@@ -18,12 +18,14 @@ from kretslopp.options import (
     Region,
     Seed,
     Set,
+    SmallEffects,
     Width,
     WidthOf,
     Workers,
     output_folder,
     read_pairs,
     read_scenario,
+    read_small_effects,
     say_if_wide,
 )
 
@@ -57,26 +59,29 @@ def compare(
     as_json: Json = False,
     ci_width: Width = None,
     ci_of: WidthOf = "adoption",
+    small: SmallEffects = None,
 ) -> None:
     """Interventions at equal public budget: what each brings, what a tonne costs, who pays, which is best."""
     from experiments.options import parse_options
 
     scenario = read_scenario(region, settings, months)
     options = parse_options(interventions, beyond)
-    pairs = read_pairs(replicates, ci_width, ci_of, scenario)
+    pairs, little = read_pairs(replicates, ci_width, ci_of, scenario), read_small_effects(small, scenario)
     from experiments.comparison import check_question, compare
     from experiments.files import manifest, write_json
     from kretslopp.progress import Stages
-    from results.comparing import comparison_dict, comparison_text, write_comparison
+    from results.comparing import comparison_text
+    from results.comparisonfiles import comparison_dict, write_comparison
 
     check_question(scenario, options, budget, pairs, seed if robust else None)
     folder = output_folder(out, f"{scenario.name}-compare", COMPARISON)
-    for stale in ("manifest.json", "regret.csv"):  # where the manifest is, the rest belongs together
+    for stale in ("manifest.json", "regret.csv", "unit_costs.csv"):  # where the manifest is, the rest belongs together
         (folder / stale).unlink(missing_ok=True)
     with Stages() as stages:
         found = compare(
-            scenario, options, budget, replicates=pairs, seed=seed, robust=robust, workers=workers, stage=stages.stage
-        )
+            scenario, options, budget, replicates=pairs, seed=seed, robust=robust, small=little, workers=workers,
+            stage=stages.stage,
+        )  # fmt: skip
     say_if_wide(pairs, [one.effects.get(ci_of) for one in (*found.spending, *found.taxes)])
     write_comparison(found, folder)
     facts = {"budget": budget, "interventions": interventions, "beyond": beyond, "points": found.points}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.limits import LARGEST_SEED, MOST_RUNS
+from abm.seeds import LARGEST_SEED
+from experiments.limits import MOST_RUNS
 
 if TYPE_CHECKING:
     from abm.scenario import Scenario
-    from experiments.effect import Difference
+    from experiments.pairs import Difference
     from experiments.precision import UntilNarrow
+    from experiments.risk import Small
 
 app = typer.Typer(
     add_completion=False,
@@ -44,6 +46,11 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", he
 Out = Annotated[Path | None, typer.Option(help="Folder for the files.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads (default: one a processor).")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+
+SmallEffects = Annotated[
+    list[str] | None,
+    typer.Option("--small", metavar="NAME=VALUE", help="An effect that is little (in the indicator's unit)."),
+]
 
 PosteriorFile = Annotated[
     Path | None,
@@ -100,12 +107,21 @@ def read_draws(text: str, width: float | None) -> int:
     return int(text)
 
 
+def read_small_effects(texts: list[str] | None, scenario: Scenario) -> Mapping[str, Small]:
+    """`--small`, beside what the authors judge to be little; raises ScenarioError."""
+    from abm.plan import plan
+    from experiments.effect import GROSS
+    from experiments.risk import read_small
+
+    return read_small(texts or [], [name for name in plan(scenario).columns if name != GROSS])
+
+
 def say_if_wide(wanted: int | UntilNarrow, differences: Sequence[Difference | None]) -> None:
     """Say on stderr that an interval did not become as narrow as was wanted."""
     if isinstance(wanted, int):
         return
     for one in differences:
-        if one is not None and one.ci_high - one.ci_low > wanted.width:
+        if one is not None and not one.ci_high - one.ci_low <= wanted.width:  # nan: not defined
             width = f"{one.ci_high - one.ci_low:.3g}, not {wanted.width:g}"
             print(f"kretslopp: stopped at {one.pairs} pairs with an interval {width} wide", file=sys.stderr)
             return

@@ -9,6 +9,7 @@ import numpy as np
 
 from calibration.calibrate import Calibration
 from calibration.recovery import DRAWS, Recovery
+from results import markdown
 from results.listings import as_text
 from results.tables import number
 
@@ -145,8 +146,8 @@ def calibration_page(found: Calibration) -> str:
         lines += [recovery_words(found.recovery), "", "![](recovery.png)", ""]
     for title, rows in sections(found):
         head = list(rows[0])
-        lines += [f"## {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-        lines += ["| " + " | ".join(row[name] for name in head) + " |" for row in rows]
+        lines += [f"## {title}", "", *markdown.head(head)]
+        lines += [markdown.row(row[name] for name in head) for row in rows]
         lines.append("")
     return "\n".join(lines)
 

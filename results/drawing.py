@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib as mpl
@@ -18,14 +18,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from abm.parameters import BY_NAME, Value, read_path
-from abm.scenario import Scenario, resource_centre
-from abm.staffing import staff_path
+from abm.parameters import BY_NAME, Value
+from abm.scenario import Scenario
 from calibration.posterior import PosteriorEffect
 from experiments.attribution import Attribution, ReachRanks
-from experiments.effect import WITH, WITHOUT, Arms, Difference, PairedEffect
+from experiments.breakeven import BreakEven
+from experiments.effect import WITH, WITHOUT, Arms, PairedEffect
 from experiments.files import whole, write_text
+from experiments.increments import Increment
 from experiments.methods import Analysis
+from experiments.pairs import Difference, Ratio
+from experiments.risk import SMALL, Small
+from experiments.unmeasured import Unmeasured
+from results.centre import closing, opening, staff_text
 from results.tables import number, years
 
 # After Okabe and Ito, for colour-blind readers; grey and orange darkened until small text is legible on white
@@ -79,6 +84,11 @@ class Study:
     ranks: ReachRanks | None = None
     screening: Analysis | None = None
     posterior: PosteriorEffect | None = None  # the whole centre's, over calibrated parameters
+    increments: tuple[Increment, ...] = ()  # from each size to the next
+    break_even: BreakEven | None = None  # of the whole centre
+    unmeasured: Unmeasured | None = None
+    small: Mapping[str, Small] = field(default_factory=lambda: SMALL)  # effects that are little
+    quick: bool = False  # left out: all ranges of what nobody has measured, and the screening
 
     @property
     def fte(self) -> float:
@@ -88,25 +98,17 @@ class Study:
     @property
     def staff_text(self) -> str:
         """'4 FTE', with its dated multiples."""
-        path = str(self.scenario.values["facilitator.staff_path"])
-        later = [f"{self.fte * multiple:g} from month {month}" for month, multiple in read_path(path)]
-        return ", ".join([f"{self.fte:g} FTE", *later])
+        return staff_text(self.scenario)
 
     @property
     def opening(self) -> int | None:
         """Month in which the centre opens, or None if it does not within the run."""
-        staffed = self._staffed()
-        return int(staffed[0]) if staffed.size else None
+        return opening(self.scenario)
 
     @property
     def closing(self) -> int | None:
         """Month in which the centre closes, or None if it does not within the run."""
-        staffed = self._staffed()
-        return int(staffed[-1]) + 1 if staffed.size and staffed[-1] + 1 < self.scenario.months else None
-
-    def _staffed(self) -> np.ndarray:
-        """Months with staff planned at the centre."""
-        return np.flatnonzero(staff_path(resource_centre(self.scenario.values), 0, self.scenario.months))
+        return closing(self.scenario)
 
     @property
     def basis(self) -> str:
@@ -203,10 +205,14 @@ def year_axis(axes: Axes, months: int) -> None:
     axes.grid(axis="x", visible=False)
 
 
-def half_width(difference: Difference) -> float:
-    """Half-width of the interval; 0 where one pair gives none."""
-    half = difference.ci_high - difference.mean
-    return half if math.isfinite(half) else 0.0
+def error_bars(effects: Sequence[Difference | Ratio]) -> np.ndarray:
+    """Lengths of the intervals below and above each value, shape (2, effects); 0 where there is none."""
+    lengths = []
+    for one in effects:
+        value = one.mean if isinstance(one, Difference) else one.value
+        ends = (one.ci_low, one.ci_high)
+        lengths.append([0.0 if value is None or end is None or math.isnan(end) else abs(end - value) for end in ends])
+    return np.array(lengths).reshape(-1, 2).T
 
 
 def count_text(value: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from experiments.effect import WITH, WITHOUT
 from experiments.methods import Analysis
@@ -25,8 +25,8 @@ from results.drawing import (
     Drawing,
     Study,
     count_text,
+    error_bars,
     function_label,
-    half_width,
     mark_opening,
     new_figure,
     signed_text,
@@ -38,7 +38,7 @@ from results.drawing import (
 )
 from results.influence import attribution_figure, indices_figure
 from results.maps import region_map
-from results.tables import years
+from results.tables import number, years
 
 
 def adoption(study: Study) -> Figure:
@@ -68,6 +68,7 @@ def adoption(study: Study) -> Figure:
     return figure
 
 
+THOUSANDS = FuncFormatter(lambda value, _: number(value))
 STAGES = (
     ("latent", "Not known to the parties"),
     ("identified", "Known, no talks yet"),
@@ -129,11 +130,11 @@ def effect_by_year(study: Study) -> Figure:
     months = study.scenario.months
     ends = sorted({*range(12, months + 1, 12), months})
     effects = [study.arms.difference("exchanges", month=month) for month in ends]
-    mean, half = [effect.mean for effect in effects], [half_width(effect) for effect in effects]
+    mean = [effect.mean for effect in effects]
     time = np.array(ends) / 12.0
     axes.axhline(0, color=INK, linewidth=0.9)
     axes.plot(time, mean, color=BLUE, linewidth=1.2)
-    axes.errorbar(time, mean, yerr=half, fmt="o", color=BLUE, markersize=5, elinewidth=2.0)
+    axes.errorbar(time, mean, yerr=error_bars(effects), fmt="o", color=BLUE, markersize=5, elinewidth=2.0)
     axes.annotate(
         signed_text(mean[-1]), (time[-1], mean[-1]), xytext=(8, 0), textcoords="offset points", color=BLUE,
         va="center", fontweight="bold", annotation_clip=False,
@@ -162,7 +163,7 @@ def functions(study: Study) -> Figure:
     for place, (_, effect, colour) in enumerate(rows):
         exchanges = effect["exchanges"]
         axes.errorbar(
-            exchanges.mean, place, xerr=half_width(exchanges), fmt="o", color=colour, markersize=6, elinewidth=2.2
+            exchanges.mean, place, xerr=error_bars([exchanges]), fmt="o", color=colour, markersize=6, elinewidth=2.2
         )
         axes.annotate(
             signed_text(exchanges.mean), (exchanges.mean, place), xytext=(0, 7), textcoords="offset points",
@@ -184,8 +185,8 @@ def dose(study: Study) -> Figure:
     axes.axhline(0, color=INK, linewidth=0.9)
     axes.plot([0, *sizes], [0.0, *(effect.mean for effect in effects)], color=BLUE, linewidth=1.2)
     axes.errorbar(
-        sizes, [effect.mean for effect in effects], yerr=[half_width(effect) for effect in effects], fmt="o",
-        color=BLUE, markersize=6, elinewidth=2.2,
+        sizes, [effect.mean for effect in effects], yerr=error_bars(effects), fmt="o", color=BLUE, markersize=6,
+        elinewidth=2.2,
     )  # fmt: skip
     for size, effect in zip(sizes, effects, strict=True):
         axes.annotate(
@@ -205,6 +206,59 @@ def dose(study: Study) -> Figure:
     axes.set_ylabel("Further living exchanges at the end")
     axes.grid(axis="x", visible=False)
     return figure
+
+
+def increments(study: Study) -> Figure:
+    """What each step in size adds per further person; its marginal cost, beside the average one of the larger size."""
+    figure = new_figure(6.4)
+    panels: np.ndarray = figure.subplots(2, 2)
+    steps, places = study.increments, np.arange(len(study.increments))
+    added = {
+        "Living exchanges per\nfurther person": [one.exchanges for one in steps],
+        "Emissions avoided per\nfurther person (t CO2e)": [one.carbon for one in steps],
+        "Public cost per\nfurther person (MSEK)": [one.outlay for one in steps],
+    }
+    each = 1.0 / np.array([one.larger - one.smaller for one in steps])
+    for axes, (title, gains) in zip(panels.flat, added.items(), strict=False):
+        axes.axhline(0, color=INK, linewidth=0.9)
+        axes.errorbar(places, each * [one.mean for one in gains], yerr=each * error_bars(gains), fmt="o", color=BLUE)
+        axes.set_title(title, fontsize=10)
+        axes.yaxis.set_major_formatter(THOUSANDS)
+    _marginal_costs(panels[1, 1], study)
+    for axes in panels.flat:
+        axes.set_xticks(places, [one.name for one in steps], fontsize=9)
+        axes.set_xlim(-0.5, len(steps) - 0.5)
+        axes.grid(axis="x", visible=False)
+        axes.tick_params(axis="y", labelsize=9)
+    for axes in panels[1]:
+        axes.set_xlabel("Step in size (FTE)")
+    return figure
+
+
+def _marginal_costs(axes: Axes, study: Study) -> None:
+    """Marginal cost of each step, the average cost of its larger size, and what a tonne is worth, on a log scale."""
+    steps = list(enumerate(study.increments))
+    bounded = [(place, one.marginal_cost) for place, one in steps if (one.marginal_cost.ci_low or 0.0) > 0.0]
+    at, costs = [place for place, _ in bounded], [one for _, one in bounded]
+    sizes = [(place, study.doses[one.larger].average_cost) for place, one in steps]
+    average = [(place, one.value) for place, one in sizes if one.value is not None]
+    axes.set_yscale("log")
+    axes.errorbar(
+        at, [one.value or 1.0 for one in costs], yerr=error_bars(costs), color=BLUE, fmt="o",
+        label="marginal: this step alone",
+    )  # fmt: skip
+    axes.plot(
+        [place for place, _ in average], [value for _, value in average], "_", color=ORANGE, markersize=14,
+        markeredgewidth=2, label="average: all staff",
+    )  # fmt: skip
+    value = float(study.scenario.values["worth.carbon_value"])
+    axes.axhline(value, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), label="worth to the public")
+    axes.set_title("Public cost of a further\ntonne CO2e (SEK)", fontsize=10)
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
 
 
 def screened(study: Study) -> Analysis:
@@ -282,6 +336,14 @@ FIGURES: tuple[Drawing, ...] = (
         "the scenario.",
         INTERVAL,
         dose,
+    ),
+    Drawing(
+        "increments",
+        "From one size to the next",
+        "What each step in the size of the centre adds at the end, mean over pairs, per further person; and the public "
+        "cost of a further tonne CO2e (a step without a dot has no bounded interval).",
+        INTERVAL,
+        increments,
     ),
 )
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from experiments.attribution import GAMES, Attribution, ReachRanks
 from experiments.files import write_csv, write_text
 from experiments.methods import DUMMY, Analysis
+from results import markdown
 from results.drawing import BLUE, FAINT, GREY, INK, ORANGE, function_label, new_figure, single_axes, write_figure
 from results.listings import as_text
 from results.tables import effect_cells, number, percent_or_number
@@ -354,7 +355,6 @@ def write_analysis(analysis: Analysis, folder: Path) -> list[str]:
             analysis.basis + ".", ""]  # fmt: skip
     page += [f"![]({name}.png)\n" for name in figures]
     rows = shown_rows(analysis)
-    page += ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
-    page += ["| " + " | ".join(row.values()) + " |" for row in rows]
+    page += [*markdown.head(rows[0]), *(markdown.row(row.values()) for row in rows)]
     write_text(folder / "sensitivity.md", "\n".join([*page, ""]).replace(DUMMY, DUMMY.strip("()")))
     return list(figures)

@@ -16,9 +16,11 @@ from abm.parameters import FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import load_scenario
 from abm.simulate import simulate
-from experiments.effect import Difference, paired_differences, unit
+from experiments.effect import unit
 from experiments.files import write_text
+from experiments.pairs import Difference, paired_differences
 from experiments.runner import replicate_seeds, run_all
+from results import markdown
 from results.tables import effect_cells, number
 
 REGION, PAIRS, SEED = "ostergotland", 60, 7
@@ -100,10 +102,7 @@ def _withdrawal(ends: Ends) -> str:
 
 def _interventions(ends: Ends) -> list[str]:
     """Interventions alone at the high end of their sweeps, and the centre beside them."""
-    lines = [
-        "| intervention | level | exchanges | outlay, MSEK | tax revenue, MSEK | carbon, t CO2e |",
-        "|---" * 6 + "|",
-    ]
+    lines = markdown.head(("intervention", "level", "exchanges", "outlay, MSEK", "tax revenue, MSEK", "carbon, t CO2e"))
     arms: dict[str, tuple[str, Changes]] = {}
     for name, one in INTERVENTIONS.items():
         high = one.level.high
@@ -113,7 +112,7 @@ def _interventions(ends: Ends) -> list[str]:
     arms["(a centre of 4 FTE)"] = "", {"facilitator.fte": 4.0}
     for name, (level_text, after) in arms.items():
         cells = [effect_cells(ends.difference(kind, ALONE, after))[2] for kind in ("exchanges", *MONEY, "carbon")]
-        lines.append(f"| {name} | {level_text} | {' | '.join(cells)} |")
+        lines.append(markdown.row((name, level_text, *cells)))
     return lines
 
 
@@ -121,9 +120,9 @@ def main(folder: Path) -> None:
     """Write README.md."""
     ends = Ends()
     lines = ["# What moves the number of exchanges, and by how much", "", BASIS, ""]
-    lines += ["| change | from | to | difference in living exchanges |", "|---" * 4 + "|"]
+    lines += markdown.head(("change", "from", "to", "difference in living exchanges"))
     for label, (before, after) in _changes().items():
-        lines.append(f"| {label} | {' | '.join(effect_cells(ends.difference('exchanges', before, after)))} |")
+        lines.append(markdown.row((label, *effect_cells(ends.difference("exchanges", before, after)))))
     lines += ["", _growth(ends), _withdrawal(ends), ""]
     lines += ["## Interventions alone", "", APART, ""]
     lines += [*_interventions(ends), ""]

@@ -14,9 +14,11 @@ import numpy as np
 from abm.plan import plan
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import simulate
-from experiments.effect import paired_differences, paired_effect, unit
+from experiments.effect import OUTLAY, paired_effect, unit
 from experiments.files import write_csv, write_text
+from experiments.pairs import paired_differences
 from experiments.runner import replicate_seeds, run_all
+from results import markdown
 from results.tables import effect_cells, effects_frame, number, ratio_text
 
 REGIONS = ("ostergotland", "vastra_gotaland", "bergslagen", "karleby", "metals", "national")
@@ -29,8 +31,8 @@ BASIS = (
     "taxes are the same."
 )
 HEAD = (
-    "| region | firms | participants in an exchange | further living exchanges | per 100 firms | "
-    "marginal public cost, SEK/t CO2e |"
+    *("region", "firms", "participants in an exchange", "further living exchanges", "per 100 firms"),
+    "average public cost, SEK/t CO2e",
 )
 
 
@@ -38,17 +40,17 @@ def main(folder: Path) -> None:
     """Write effects.csv and README.md."""
     effects = {name: paired_effect(load_scenario(name), replicates=PAIRS, seed=SEED) for name in REGIONS}
     write_csv(folder / "effects.csv", effects_frame(effects).rename(columns={"arm": "region"}))
-    lines = ["# The same centre in every region", "", BASIS, "", HEAD, "|" + "---|" * HEAD.count(" |")]
+    lines = ["# The same centre in every region", "", BASIS, "", *markdown.head(HEAD)]
     for name, effect in effects.items():
         scenario = load_scenario(name)
         firms = int(scenario.values["population.firms"])
         _, _, adoption = effect_cells(effect["adoption"])
         _, _, exchanges = effect_cells(effect["exchanges"])
         each = number(100 * effect["exchanges"].mean / firms)
-        cost = ratio_text(effect.marginal_cost).replace(" SEK/t CO2e", "")
-        lines.append(f"| {scenario.region.title} | {firms} | {adoption} | {exchanges} | {each} | {cost} |")
+        cost = ratio_text(effect.average_cost).replace(" SEK/t CO2e", "")
+        lines.append(markdown.row((scenario.region.title, str(firms), adoption, exchanges, each, cost)))
     gains = [effect["exchanges"].mean for effect in effects.values()]
-    costs = {load_scenario(name).region.title: one.marginal_cost.value for name, one in effects.items()}
+    costs = {load_scenario(name).region.title: one.average_cost.value for name, one in effects.items()}
     known = {title: value for title, value in costs.items() if value is not None}
     cheapest, dearest = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
     words = (
@@ -70,8 +72,7 @@ def _places() -> list[str]:
         "[one-place.toml](../../../docs/examples/one-place.toml)), in the three regions together, after 15 years; "
         f"{PAIRS} replicates on common seeds, seed {SEED}.",
         "",
-        "| | one place | centre and nodes | difference |",
-        "|" + "---|" * 4,
+        *markdown.head(("", "one place", "centre and nodes", "difference")),
     ]
     return lines + _differences(place, nodes)
 
@@ -87,7 +88,7 @@ def _projects() -> list[str]:
         f"{PAIRS} replicates on common seeds, seed {SEED}. The projects end after four and a half years.",
     ]
     for name, one in (("projects", projects), ("centre", centre)):
-        lines += ["", f"| | neither | {name} | difference |", "|" + "---|" * 4, *_differences(neither, one)]
+        lines += ["", *markdown.head(("", "neither", name, "difference")), *_differences(neither, one)]
     return lines
 
 
@@ -96,11 +97,11 @@ def _differences(first: Scenario, second: Scenario) -> list[str]:
     seeds = replicate_seeds(SEED, PAIRS)
     ends = [np.array([run.values[-1] for run in run_all(partial(simulate, one), seeds)]) for one in (first, second)]
     columns = plan(first).columns
-    kept = [columns.index(name) for name in ("exchanges", "adoption", "carbon", "public_cost")]
+    kept = [columns.index(name) for name in ("exchanges", "adoption", "carbon", OUTLAY)]
     names = ("living exchanges", "participants in an exchange", "emissions avoided, t CO2e", "public cost, MSEK")
     units = [unit(columns[column]) for column in kept]
     found = paired_differences(ends[0][:, kept], ends[1][:, kept], units, SEED)
-    return [f"| {name} | " + " | ".join(effect_cells(one)) + " |" for name, one in zip(names, found, strict=True)]
+    return [markdown.row((name, *effect_cells(one))) for name, one in zip(names, found, strict=True)]
 
 
 if __name__ == "__main__":

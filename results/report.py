@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -17,13 +18,31 @@ from abm.catalogue import catalogue
 from abm.parameters import BY_NAME, JUDGEMENT, NEVER, PARAMETERS, Value
 from abm.ruleset import entries, rule_meaning
 from abm.scenario import Scenario, load_scenario
-from experiments.effect import Difference, PairedEffect, Ratio
+from experiments.effect import OUTLAY, PairedEffect
 from experiments.files import commit
+from experiments.pairs import Difference, Ratio
+from experiments.risk import OPTION, risk_of
+from experiments.unmeasured import Unmeasured
+from results.answer import Beyond, answer, is_clear
 from results.drawing import Study, function_label, staff
 from results.figures import FIGURES
 from results.influence import attribution_rows, attribution_words, shown_rows, words
 from results.posteriors import posterior_basis, posterior_rows
-from results.tables import HEADLINES, effect_cells, headline_rows, in_both_arms, number, years
+from results.tables import (
+    FUTURES,
+    HEADLINES,
+    LITTLE,
+    LITTLE_NOTE,
+    effect_cells,
+    futures_text,
+    headline_rows,
+    number,
+    risk_text,
+    span_text,
+    unbroken,
+    unit_of,
+    years,
+)
 
 RANKING = (
     "The ranking depends on the assumed reach of one FTE in each function (cases, trainings, municipal steps and "
@@ -36,16 +55,11 @@ SHOWN_ALWAYS = (
 GROUPS = {
     "size": "By size of the participant",
     "sector": "By sector",
-    "maturity": "By maturity of the municipality",
+    "maturity": "By the municipality's maturity at month 0",
     "municipality": "By municipality",
 }
 FEW = 12  # inputs of the screening in a table
-ONE_PAIR = "no interval"
 REFERENCES = re.compile(r'\b(id="|href="#|url\(#)')
-TOGETHER = re.compile(
-    r"(?<=\d) (?=\d{3}(?!\d)|%|pp\b|SEK|MSEK|FTE|t\b)|(?<=\bt) (?=CO)"
-)  # a number and what belongs to it
-INTERVAL = re.compile(r"\(-?\d[\d ,.]* to -?\d[\d ,.]*\)")
 
 
 # -- small texts
@@ -53,16 +67,11 @@ INTERVAL = re.compile(r"\(-?\d[\d ,.]* to -?\d[\d ,.]*\)")
 
 def change(difference: Difference) -> str:
     """An effect with its interval: '+23.5 (21.9 to 25.1)'."""
-    return effect_cells(difference)[2].replace("nan to nan", ONE_PAIR)
-
-
-def is_clear(difference: Difference) -> bool:
-    """Whether the interval lies on one side of zero."""
-    return difference.ci_low > 0 or difference.ci_high < 0
+    return effect_cells(difference)[2]
 
 
 def ratio_cell(ratio: Ratio) -> str:
-    """A cost per tonne with its interval, without the unit."""
+    """A ratio with its interval, without the unit."""
     if ratio.value is None:
         return "not defined"
     if ratio.ci_low is None or ratio.ci_high is None:
@@ -105,30 +114,82 @@ def dose_rows(study: Study) -> list[dict[str, str]]:
             "FTE": f"{fte:g}",
             "living exchanges": change(effect["exchanges"]),
             "participants in an exchange": change(effect["adoption"]),
-            "public money, MSEK": number(effect["public_outlay"].mean),
-            "marginal cost, SEK/t CO2e": ratio_cell(effect.marginal_cost),
+            "emissions avoided, t CO2e": change(effect["carbon"]),
+            "public cost, MSEK": number(effect[OUTLAY].mean),
+            "average cost, SEK/t CO2e": ratio_cell(effect.average_cost),
+            "average cost, SEK per exchange": ratio_cell(effect.exchange_cost),
         }
         for fte, effect in study.doses.items()
     ]
 
 
+def step_rows(study: Study) -> list[dict[str, str]]:
+    """What each step in the size of the centre adds, and its marginal cost."""
+    return [
+        {
+            "FTE": one.name,
+            "living exchanges": change(one.exchanges),
+            "emissions avoided, t CO2e": change(one.carbon),
+            "public cost, MSEK": change(one.outlay),
+            "marginal cost, SEK/t CO2e": ratio_cell(one.marginal_cost),
+            "marginal cost, SEK per exchange": ratio_cell(one.exchange_cost),
+        }
+        for one in study.increments
+    ]
+
+
+def unmeasured_rows(study: Study) -> list[dict[str, str]]:
+    """Effects over the ranges of what nobody has measured, beside those at the study's values."""
+    found = study.unmeasured
+    if found is None:
+        return []
+    rows = []
+    for name, label in HEADLINES:
+        one, effects, small = study.centre[name], found.effects[name], study.small.get(name)
+        known = effects[~np.isnan(effects)]
+        below = risk_text(risk_of(known, small) if small else None, one.unit)
+        rows.append({
+            "effect on": label,
+            "unit": unit_of(one.unit),
+            "mean at the study's values": effect_cells(one)[2].split(" (")[0],
+            "nine points in ten": span_text(*found.span(name), one.unit),
+            "points with little (95 %)": below,
+        })  # fmt: skip
+    return rows
+
+
+def unmeasured_basis(found: Unmeasured) -> str:
+    """What the table rests on."""
+    return (
+        f"{found.points} points spread over the declared ranges of {len(found.values)} parameters that nobody has "
+        f"measured (a Latin hypercube; their source is judgement, or one cluster), {found.replicates} pairs of runs "
+        f"at each, seed {found.seed}. What is left of chance in so few pairs is in it. One row a point: unmeasured.csv."
+    )
+
+
 def group_rows(study: Study, kind: str) -> list[dict[str, Any]]:
-    """Adoption by group with bars in per cent of the longest; municipalities by the size of the effect."""
+    """Adoption by group with bars in per cent of the longest; municipalities and sectors by the size of the effect.
+
+    Sectors without participants are left out; of other groups nothing is known then, which is not 0.
+    """
     prefix = f"adoption.{kind}."
     groups = {name.removeprefix(prefix): study.centre[name] for name in study.arms.columns if name.startswith(prefix)}
-    longest = max(max(one.without, one.with_) for one in groups.values()) or 1.0
-    order = sorted(groups, key=lambda name: -groups[name].mean) if kind in ("municipality", "sector") else list(groups)
-    order = [name for name in order if max(groups[name].without, groups[name].with_) > 0.0 or kind == "municipality"]
+    known = {name: one for name, one in groups.items() if not math.isnan(one.mean)}
+    longest = max([one.without for one in known.values()] + [one.with_ for one in known.values()], default=0.0) or 1.0
+    ranked = sorted(known, key=lambda name: -known[name].mean)
+    absent = [name for name in groups if name not in known]
+    order = {"sector": ranked, "municipality": ranked + absent}.get(kind, list(groups))
     sectors = {sector.id: sector.name for sector in catalogue().sectors}
     rows = []
     for name in order:
-        without, with_, _ = effect_cells(groups[name])
+        one = groups[name]
+        without, with_, _ = effect_cells(one)
         rows.append({
             "name": _size_label(name) if kind == "size" else sectors.get(name, name),
             "without": without,
             "with": with_,
-            "change": change(groups[name]),
-            "bars": (100 * groups[name].without / longest, 100 * groups[name].with_ / longest),
+            "change": change(one) + (f"; {one.pairs} of {study.arms.pairs} pairs" if one.left_out else ""),
+            "bars": tuple(0.0 if math.isnan(value) else 100 * value / longest for value in (one.without, one.with_)),
         })  # fmt: skip
     return rows
 
@@ -165,85 +226,23 @@ def assumption_rows(scenario: Scenario) -> list[dict[str, str]]:
     return rows
 
 
-# -- the answer
+# -- the first screen
 
 
-def answer(study: Study) -> list[str]:
-    """The result in plain sentences, with their intervals; says so where the runs do not show an effect."""
-    if study.opening is None:
-        return [
-            f"Nobody works at a resource centre within the {years(study.scenario.months)} simulated "
-            f"(staff {study.fte:g} FTE, opening in month {study.scenario.values['facilitator.start']}), so with and "
-            "without the centre are the same."
-        ]
-    exchanges, adoption = study.centre["exchanges"], study.centre["adoption"]
-    without, with_, _ = effect_cells(exchanges)
-    share_without, share_with, _ = effect_cells(adoption)
-    closing = f" and closes after {years(study.closing)}" if study.closing is not None else ""
-    first = (
-        f"After {years(study.scenario.months)}, {study.scenario.region.title} has on average {with_} living by-product "
-        f"exchanges with a resource centre of {study.staff_text} that opens after {years(study.opening)}{closing}, and "
-        f"{without} without one. {_difference(exchanges)} "
-        f"The share of participants in an exchange is {share_with} against {share_without}. {_difference(adoption)}"
-    )
-    return [first, *_in_both(study.scenario), *_anyway(exchanges), _cost(study)]
+def study_answer(study: Study) -> list[str]:
+    """The answer of a study, in paragraphs."""
+    one = study.doses[1.0]["exchanges"]
+    return answer(study.centre, study.scenario, Beyond(one, study.break_even, study.unmeasured))
 
 
-def _in_both(scenario: Scenario) -> list[str]:
-    """What works with and without the centre alike."""
-    also = in_both_arms(scenario)
-    return [f"In force with and without the centre: {'; '.join(also)}."] if also else []
-
-
-def _difference(difference: Difference) -> str:
-    size, interval = _split(change(difference).replace(" pp", " percentage points"))
-    text = f"The difference is {size}"
-    if difference.pairs == 1:
-        return f"{text}: one pair of runs has no interval, so take it as an example."
-    if not is_clear(difference):
-        doubt = "the interval includes zero, so these runs do not show that the centre changes it"
-        return f"{text} (95 % interval {interval}): {doubt}."
-    return f"{text} (95 % interval {interval})."
-
-
-def _anyway(exchanges: Difference) -> list[str]:
-    """How much of what is there with the centre would be there without it."""
-    if not is_clear(exchanges) or not 0 < exchanges.without < exchanges.with_:
-        return []
-    part = 100 * exchanges.without / exchanges.with_
-    return [
-        f"Exchanges also arise without a centre: as many as {part:.0f} % of those that live at the end with the "
-        "centre. Only the difference is counted as its effect."
-    ]
-
-
-def _cost(study: Study) -> str:
-    """What the difference costs and what a further tonne costs."""
-    carbon, ratio = study.centre["carbon"], study.centre.marginal_cost
-    text = f"The centre costs the public {number(study.centre['public_cost'].mean)} MSEK over the period. "
-    if ratio.value is None or ratio.ci_low is None or ratio.ci_high is None:
-        return text + (
-            f"Emissions avoided change by {change(carbon)} t CO2e, which is not clearly above zero; a cost per further "
-            "tonne cannot be given with these runs."
-        )
-    value = float(study.scenario.values["worth.carbon_value"])
-    relation = "below" if ratio.ci_high < value else "above" if ratio.ci_low > value else "not clearly above or below"
-    return text + (
-        f"A further {number(carbon.mean)} t CO2e ({number(carbon.ci_low)} to {number(carbon.ci_high)}) are avoided: "
-        f"{number(ratio.value)} SEK of public money per further tonne ({number(ratio.ci_low)} to "
-        f"{number(ratio.ci_high)}). That is {relation} the {number(value)} SEK that a tonne is taken to be worth to "
-        "the public; savings of firms and other benefits come on top."
-    )
-
-
-def tiles(study: Study) -> list[tuple[str, str, str]]:
-    """The key figures: label, value, interval."""
+def tiles(study: Study) -> list[tuple[str, str, str, str]]:
+    """The key figures: label, value, interval, and what nine futures in ten bring."""
     chosen = (
         ("Living exchanges", "exchanges"), ("Participants in an exchange", "adoption"),
         ("Emissions avoided, t CO2e", "carbon"),
     )  # fmt: skip
-    rows = [(label, *_split(change(study.centre[name]))) for label, name in chosen]
-    return [*rows, ("Public money per further tonne, SEK", *_split(ratio_cell(study.centre.marginal_cost)))]
+    rows = [(label, *_split(change(study.centre[name])), futures_text(study.centre[name])) for label, name in chosen]
+    return [*rows, ("Average public cost a tonne, SEK", *_split(ratio_cell(study.centre.average_cost)), "")]
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -278,6 +277,8 @@ def command(study: Study) -> str:
     words = ["kretslopp", "study", source, "--replicates", str(study.centre.pairs)]
     words += ["--months", str(scenario.months), "--seed", str(study.centre.seed)]
     words += ["--posterior", study.posterior.source] if study.posterior else []
+    words += ["--quick"] if study.quick else []
+    words += [f"{OPTION}={name}={one.value:.12g}" for name, one in study.small.items() if one.source == OPTION]
     return shlex.join([*words, *(word for setting in settings for word in ("--set", setting))])
 
 
@@ -292,10 +293,7 @@ def gain_text(study: Study) -> str:
 
 def typeset(value: Any) -> Any:
     """Text as it is printed: no line break in a number, its unit or an interval; what is not plain text as it is."""
-    if type(value) is not str:
-        return value
-    text = INTERVAL.sub(lambda match: match[0].replace(" ", "\u00a0"), value.replace("CO2e", "CO₂e"))
-    return TOGETHER.sub("\u00a0", text)
+    return unbroken(value.replace("CO2e", "CO₂e")) if type(value) is str else value
 
 
 def report_html(study: Study, drawings: Mapping[str, str]) -> str:
@@ -326,12 +324,18 @@ def _content(study: Study) -> dict[str, Any]:
         "study": study,
         "region": study.scenario.region.title,
         "horizon": years(study.scenario.months),
-        "answer": answer(study),
+        "answer": study_answer(study),
         "tiles": tiles(study) if study.opening is not None else [],
         "headlines": headline_rows(centre),
         "unclear": [label for name, label in HEADLINES if not is_clear(centre[name])],
         "function_rows": function_rows(study),
         "dose_rows": dose_rows(study),
+        "step_rows": step_rows(study),
+        "unmeasured_rows": unmeasured_rows(study),
+        "unmeasured_words": unmeasured_basis(study.unmeasured) if study.unmeasured else "",
+        "futures": FUTURES,
+        "little": LITTLE,
+        "little_note": LITTLE_NOTE,
         "share_rows": attribution_rows(study.attribution, "exchanges", study.ranks) if study.attribution else [],
         "share_words": attribution_words(study.attribution, "exchanges", study.ranks) if study.attribution else "",
         "screening_rows": shown_rows(study.screening, FEW) if study.screening else [],
@@ -345,7 +349,7 @@ def _content(study: Study) -> dict[str, Any]:
         "reach": RANKING,
         "gain": gain_text(study),
         "gross": ratio_cell(centre.gross_cost),
-        "marginal": ratio_cell(centre.marginal_cost),
+        "average": ratio_cell(centre.average_cost),
         "command": escape(command(study)),
         "version": version("kretslopp"),
         "commit": (commit() or "")[:12],

@@ -18,12 +18,13 @@ from abm.scenario import load_scenario
 from calibration.posterior import posterior_effect, read_posterior
 from experiments.effect import paired_effect
 from experiments.files import write_csv, write_text
+from results import markdown
 from results.tables import percent_or_number
 
 REGION, DRAWS, SEED = "ostergotland", 60, 1
 HEAD = (
-    "| rule | without, defaults | effect, defaults (95 % of the mean) | without, calibrated | "
-    "effect, calibrated (95 % over parameters) | from parameters | effective particles |"
+    *("rule", "without, defaults", "effect, defaults (95 % of the mean)", "without, calibrated"),
+    *("effect, calibrated (95 % over parameters)", "from parameters", "effective particles"),
 )
 SHOWN = ("exchanges", "adoption")
 ALSO = {
@@ -61,15 +62,15 @@ def _text(table: pd.DataFrame, folder: Path) -> str:
     for name in SHOWN:
         some = table[table["indicator"] == name]
         lines += [f"## Effect of the centre on {name}", ""]
-        lines += [HEAD, "|" + "---|" * HEAD.count(" |")]
+        lines += markdown.head(HEAD)
         for row in some.to_dict("records"):
             values = {key: percent_or_number(row[key], row["unit"]) for key in row if isinstance(row[key], float)}
-            lines.append(
-                f"| {row['rule']} | {values['default_without']} | {values['default']} ({values['default_low']} to "
-                f"{values['default_high']}) | {values['posterior_without']} | {values['posterior']} "
-                f"({values['posterior_low']} to {values['posterior_high']}) | {100 * row['parameter_share']:.0f} % | "
-                f"{row['effective']:.0f} of {row['particles']} |"
-            )
+            cells = [str(row["rule"])]
+            for kind in ("default", "posterior"):
+                span = f"({values[f'{kind}_low']} to {values[f'{kind}_high']})"
+                cells += [values[f"{kind}_without"], f"{values[kind]} {span}"]
+            shares = (f"{100 * row['parameter_share']:.0f} %", f"{row['effective']:.0f} of {row['particles']}")
+            lines.append(markdown.row((*cells, *shares)))
         ends = [(some[column].min(), some[column].max()) for column in ("default", "posterior")]
         unit = some["unit"].iloc[0]
         spans = [f"{percent_or_number(low, unit)} to {percent_or_number(high, unit)}" for low, high in ends]

@@ -15,9 +15,10 @@ import pandas as pd
 from abm.catalogue import catalogue
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import simulate
-from experiments.effect import Ratio, fieller
 from experiments.files import write_csv, write_text
+from experiments.pairs import Ratio, fieller
 from experiments.runner import replicate_seeds, run_all
+from results import markdown
 from results.regiontable import PAIRS, REGIONS, SEED
 
 # Exchanges from donor to receiver (NACE divisions): all pairs with five or more of the 305 of MAESTRI's library of
@@ -122,14 +123,16 @@ def main(folder: Path) -> None:
 
 def _page(counts: dict[str, np.ndarray], frames: dict[str, pd.DataFrame]) -> list[str]:
     lines = ["# Which sectors exchange with which", "", BASIS, ""]
-    lines += ["| region | within one division | metals to cement, glass, stone | its rank |", "|" + "---|" * 4]
-    lines.append(f"| MAESTRI | {MAESTRI_WITHIN / MAESTRI_TOTAL:.1%} | {MAESTRI['24', '23'] / MAESTRI_TOTAL:.1%} | 1 |")
+    lines += markdown.head(("region", "within one division", "metals to cement, glass, stone", "its rank"))
+    shares = [f"{count / MAESTRI_TOTAL:.1%}" for count in (MAESTRI_WITHIN, MAESTRI["24", "23"])]
+    lines.append(markdown.row(("MAESTRI", *shares, "1")))
     for name, frame in frames.items():
         place = list(zip(frame["donor"], frame["receiver"], strict=True)).index(("24", "23"))
         row, share = frame.iloc[place], within(counts[name])
         cement = _share(row["share"], row["ci_low"], row["ci_high"])
         inside = _share(share.value, share.ci_low, share.ci_high)
-        lines.append(f"| {load_scenario(name).region.title} | {inside} | {cement} | {place + 1} of {len(frame)} |")
+        title, rank = load_scenario(name).region.title, f"{place + 1} of {len(frame)}"
+        lines.append(markdown.row((title, inside, cement, rank)))
     frame = frames[REGIONS[0]]
     lines += ["", f"## The commonest pairs in {load_scenario(REGIONS[0]).region.title}", "", *_pairs(frame.head(TOP))]
     told = frame[frame["maestri"].notna()].sort_values("maestri", ascending=False, kind="stable")
@@ -138,11 +141,11 @@ def _page(counts: dict[str, np.ndarray], frames: dict[str, pd.DataFrame]) -> lis
 
 
 def _pairs(frame: pd.DataFrame) -> list[str]:
-    lines = ["| donor | receiver | model | MAESTRI |", "|" + "---|" * 4]
+    lines = markdown.head(("donor", "receiver", "model", "MAESTRI"))
     for row in frame.to_dict("records"):
         model = _share(row["share"], row["ci_low"], row["ci_high"]) if row["possible"] else "no by-product"
         told = "under 1.6 %" if pd.isna(row["maestri"]) else f"{row['maestri']:.1%}"
-        lines.append(f"| {_division(row['donor'])} | {_division(row['receiver'])} | {model} | {told} |")
+        lines.append(markdown.row((_division(row["donor"]), _division(row["receiver"]), model, told)))
     return lines
 
 

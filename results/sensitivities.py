@@ -18,6 +18,7 @@ from experiments.files import write_csv, write_text
 from experiments.maps import two_way
 from experiments.methods import METHODS, Analysis, least_runs, morris, sobol
 from experiments.questions import Input, Outcome, Question, all_inputs, read_inputs, read_outcome, too_few
+from results import markdown
 from results.drawing import write_figure
 from results.influence import (
     analysis_dict,
@@ -64,19 +65,19 @@ def check_asked(scenario: Scenario, asked: Asked) -> Outcome:
     known = (*METHODS, FUNCTIONS, MAP)
     if asked.method not in known:
         near = nearest(asked.method, known)
-        raise ScenarioError([f"--method: no method {asked.method!r}; known: {', '.join(known)}{near}"])
+        raise ScenarioError([f"method: no method {asked.method!r}; known: {', '.join(known)}{near}"])
     outcome = read_outcome(asked.outcome, scenario)
     errors = []
     if asked.method != "sobol":
-        for name, given in (("--second-order", asked.second_order), ("--ci-width", asked.ci_width is not None)):
+        for name, given in (("second_order", asked.second_order), ("ci_width", asked.ci_width is not None)):
             if given:
-                errors.append(f"{name}: goes with --method sobol")
+                errors.append(f"{name}: goes with method sobol")
     if asked.ci_width is not None and not asked.ci_width > 0.0:
-        errors.append(f"--ci-width {asked.ci_width:g}: must be above 0")
+        errors.append(f"ci_width {asked.ci_width:g}: must be above 0")
     if asked.method == FUNCTIONS and not outcome.effect:
-        errors.append("--outcome: functions share an effect: effect.adoption, effect.exchanges, ...")
+        errors.append("outcome: functions share an effect: effect.adoption, effect.exchanges, ...")
     if asked.method == FUNCTIONS and asked.parameters is not None:
-        errors.append("--parameters: functions are shared out, not varied; leave it out")
+        errors.append("parameters: functions are shared out, not varied; leave it out")
     if errors:
         raise ScenarioError(errors)
     if asked.method == FUNCTIONS:
@@ -87,12 +88,12 @@ def check_asked(scenario: Scenario, asked: Asked) -> Outcome:
     elif asked.parameters is not None:
         count, most = int(asked.parameters), len(all_inputs(scenario))
         if not 1 <= count <= most:
-            raise ScenarioError([f"--parameters {count}: from 1 to {most}, or names"])
+            raise ScenarioError([f"parameters {count}: from 1 to {most}, or names"])
         needed = least_runs(most, outcome)
         if asked.method != "morris" and SCREENED * asked.runs < needed:
             raise too_few(asked.runs, int(needed / SCREENED), f"a screening that chooses {count} inputs")
     elif asked.method == MAP:
-        raise ScenarioError(["--method map: name two parameters, --parameters A,B"])
+        raise ScenarioError(["method map: name two parameters (A,B)"])
     return outcome
 
 
@@ -149,8 +150,7 @@ def _functions(scenario: Scenario, asked: Asked, outcome: Outcome, folder: Path,
     write_figure(partial(attribution_figure, shares, indicator, ranks), folder / "functions", "What each function adds")
     rows, words = attribution_rows(shares, indicator, ranks), attribution_words(shares, indicator, ranks)
     page = [f"# What each function adds to {outcome.name}", "", words, "", "![](functions.png)", ""]
-    page += ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
-    page += ["| " + " | ".join(row.values()) + " |" for row in rows]
+    page += [*markdown.head(rows[0]), *(markdown.row(row.values()) for row in rows)]
     write_text(folder / "sensitivity.md", "\n".join([*page, ""]))
     facts = {
         "method": FUNCTIONS,

@@ -17,27 +17,42 @@ from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
 from calibration.posterior import FEWEST_DRAWS, Posterior, posterior_effect
 from experiments.attribution import attribute, reach_ranks
+from experiments.breakeven import PATHS, benefit
 from experiments.budget import Stage, unseen
-from experiments.effect import WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
+from experiments.effect import OUTLAY, WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
 from experiments.files import manifest, write_csv, write_json, write_parquet, write_text
+from experiments.increments import increments
 from experiments.methods import Analysis, least_runs, morris
 from experiments.precision import UntilNarrow
 from experiments.questions import Question, all_inputs, read_outcome
+from experiments.risk import SMALL, Small
 from experiments.runner import default_workers, replicate_seeds
+from experiments.unmeasured import Unmeasured, over_unmeasured, points_for
+from results.answer import answer_text
 from results.drawing import Study, staff
 from results.figures import write_figures
 from results.influence import analysis_text, attribution_frame, attribution_rows, attribution_words
 from results.listings import as_text
 from results.posteriors import posterior_frame, posterior_text
-from results.report import RANKING, dose_rows, function_rows, report_html
-from results.tables import effect_table, effects_frame, in_both_arms
+from results.report import (
+    RANKING,
+    dose_rows,
+    function_rows,
+    report_html,
+    step_rows,
+    study_answer,
+    unmeasured_basis,
+    unmeasured_rows,
+)
+from results.tables import HEADLINES, effect_table, effects_frame
 
 DOSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # FTE
 ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")  # of the assumed reach of one person
 MONTHLY = (WITHOUT, WITH)  # arms whose months are kept
 MOST_SHARES, FEW_RANKS = 100, 20  # replicates for what each function adds, and over the ranges of reach, at most
 SCREENED = 45  # runs of the screening per replicate of the study
-SOMETIMES = ("functions", "screening", "posterior")  # tables that not every study has
+SOMETIMES = ("functions", "screening", "posterior", "unmeasured")  # tables that not every study has
+ALONE = "Each function alone (against no centre"  # title of a table
 FEW_SHOWN = 10  # inputs of the screening on the terminal
 
 
@@ -72,17 +87,20 @@ def run_study(
     seed: int = 1,
     workers: int | None = None,
     posterior: Posterior | None = None,
+    small: Mapping[str, Small] = SMALL,
+    quick: bool = False,
     stage: Stage = unseen,
 ) -> Study:
     """Run all arms on the same replicates and estimate the effect of each against the arm without the centre; then what
-    each function adds, and what the effect is sensitive to. Of a posterior there are as many draws as replicates.
+    each function adds, how that and the effect move over what nobody has measured, and what the effect is sensitive to
+    (`quick` leaves these out). Of a posterior there are as many draws as replicates. `small`: effects that are little.
     `stage` is told what is being done."""
     told = stage("runs on each seed")
     arms = run_arms(
         study_arms(scenario), replicates=replicates, seed=seed, monthly=MONTHLY, workers=workers, progress=told
     )
     treated = [name for name in arms.arm_names if name != WITHOUT]
-    effects = {name: effect_of(arms, scenario, name) for name in treated}
+    effects = {name: effect_of(arms, scenario, name, small) for name in treated}
     alone = {name: effects[_alone(name)] for name in FUNCTIONS if _alone(name) in effects}
     reach = {
         name: (effects[_alone(name, "low")], effects[_alone(name, "high")])
@@ -90,7 +108,11 @@ def run_study(
         if _alone(name, "low") in effects
     }
     doses = {fte: effects[_dose(fte)] for fte in DOSES}
-    study = Study(scenario, arms, effects[WITH], alone, reach, doses)
+    steps = increments(arms, {fte: _dose(fte) for fte in DOSES})
+    more = np.stack([arms.series(WITH, name) - arms.series(WITHOUT, name) for name in PATHS], axis=-1)
+    _, pays = benefit(scenario, more, seed)
+    study = Study(scenario, arms, effects[WITH], alone, reach, doses, small=small, quick=quick)
+    study = replace(study, increments=steps, break_even=pays)
     if posterior:
         told, draws = stage("draws from the posterior"), max(arms.pairs, FEWEST_DRAWS)
         over = posterior_effect(scenario, posterior, draws=draws, seed=seed, workers=workers, progress=told)
@@ -105,11 +127,16 @@ def _explained(study: Study, seed: int, workers: int | None, stage: Stage) -> St
     few = min(pairs, MOST_SHARES)
     shares = attribute(scenario, replicates=few, seed=seed, workers=workers, progress=told) if pairs > 1 else []
     ranks = None
-    if shares and not scenario.facilitators:  # their reach would move too
+    if shares and not study.quick and not scenario.facilitators:  # their reach would move too
         told = stage("over the ranges of reach, replicates")
         ranks = reach_ranks(scenario, replicates=min(pairs, FEW_RANKS), seed=seed, workers=workers, progress=told)
+    study = replace(study, attribution=tuple(shares), ranks=ranks)
+    if study.quick:
+        return study
+    told, shown = stage("over what nobody has measured, points"), [name for name, _ in HEADLINES]
+    over = over_unmeasured(scenario, shown, points=points_for(pairs), seed=seed, workers=workers, progress=told)
     screening = _screened(scenario, SCREENED * min(pairs, MOST_SHARES), seed, workers, stage)
-    return replace(study, attribution=tuple(shares), ranks=ranks, screening=screening)
+    return replace(study, unmeasured=over, screening=screening)
 
 
 def _screened(scenario: Scenario, runs: int, seed: int, workers: int | None, stage: Stage) -> Analysis | None:
@@ -143,6 +170,25 @@ def trajectories_frame(arms: Arms) -> pd.DataFrame:
     return frame
 
 
+def increments_frame(study: Study) -> pd.DataFrame:
+    """One row a step in size: what it adds to exchanges, emissions avoided and public cost, and what each costs."""
+    rows = []
+    for one in study.increments:
+        row: dict[str, Any] = {"fte_from": one.smaller, "fte_to": one.larger}
+        for name, added in (("exchanges", one.exchanges), ("carbon", one.carbon), (OUTLAY, one.outlay)):
+            row |= {name: added.mean, f"{name}_low": added.ci_low, f"{name}_high": added.ci_high}
+        for name, cost in (("marginal_cost_per_tonne", one.marginal_cost), ("per_exchange", one.exchange_cost)):
+            row |= {name: cost.value, f"{name}_low": cost.ci_low, f"{name}_high": cost.ci_high}
+        rows.append(row | {"pairs": one.exchanges.pairs, "seed": study.arms.seed})
+    return pd.DataFrame(rows)
+
+
+def unmeasured_frame(found: Unmeasured) -> pd.DataFrame:
+    """One row a point: its parameters, and the mean effects of its pairs."""
+    effects = {f"effect.{name}": values for name, values in found.effects.items()}
+    return pd.DataFrame({**found.values, **effects}).assign(replicates=found.replicates, seed=found.seed)
+
+
 def write_study(study: Study, folder: Path) -> None:
     """Write tables, figures and report, and last the manifest: where it is, the rest belongs together."""
     arms, file = study.arms, folder / "manifest.json"
@@ -161,6 +207,9 @@ def write_study(study: Study, folder: Path) -> None:
         **{_dose(fte): effect for fte, effect in study.doses.items()},
     }
     write_csv(folder / "effects.csv", effects_frame(effects))
+    write_csv(folder / "increments.csv", increments_frame(study))
+    if study.unmeasured:
+        write_csv(folder / "unmeasured.csv", unmeasured_frame(study.unmeasured))
     if study.attribution:
         write_csv(folder / "functions.csv", attribution_frame(study.attribution))
     if study.screening is not None:
@@ -176,19 +225,23 @@ def write_study(study: Study, folder: Path) -> None:
 
 
 def study_text(study: Study) -> str:
-    """What the terminal shows: the effect, the functions alone, the sizes."""
-    parts = [effect_table(study.centre, in_both_arms(study.scenario))]
+    """What the terminal shows: the answer, the effect, the functions alone, the sizes."""
+    parts = [answer_text(study_answer(study)), effect_table(study.centre)]
     if study.posterior:
         parts.append(f"The effect over the calibrated parameters\n\n{posterior_text(study.posterior)}")
     tables: Mapping[str, list[dict[str, str]]] = {
-        "Each function alone": function_rows(study),
-        "Size of the centre": dose_rows(study),
+        ALONE: function_rows(study),
+        "Size of the centre (against no centre": dose_rows(study),
+        "From one size of the centre to the next (the first step from none": step_rows(study),
     }
     for title, rows in tables.items():
         if rows:
-            parts.append(f"{title} (against no centre; 95 % intervals; {study.basis})\n\n{as_text(rows)}")
-            if title == "Each function alone":
+            parts.append(f"{title}; 95 % intervals; {study.basis})\n\n{as_text(rows)}")
+            if title == ALONE:
                 parts[-1] += f"\n\n{RANKING}"
+    if study.unmeasured:
+        words = textwrap.fill(unmeasured_basis(study.unmeasured), 118)
+        parts.append(f"What nobody has measured\n\n{as_text(unmeasured_rows(study))}\n\n{words}")
     if study.attribution:
         rows = attribution_rows(study.attribution, "exchanges", study.ranks)
         words = textwrap.fill(attribution_words(study.attribution, "exchanges", study.ranks), 118)
@@ -207,15 +260,20 @@ def make_study(
     seed: int = 1,
     workers: int | None = None,
     posterior: Posterior | None = None,
+    small: Mapping[str, Small] = SMALL,
+    quick: bool = False,
     stage: Stage = unseen,
 ) -> str:
     """Run the study of a scenario and write it into `folder`; returns the text for the terminal."""
-    study = run_study(scenario, replicates=replicates, seed=seed, workers=workers, posterior=posterior, stage=stage)
+    study = run_study(
+        scenario, replicates=replicates, seed=seed, workers=workers, posterior=posterior, small=small, quick=quick,
+        stage=stage,
+    )  # fmt: skip
     write_study(study, folder)
     text = study_text(study)
     if not isinstance(replicates, int) and (found := study.centre.indicators.get(replicates.indicator)):
         width = found.ci_high - found.ci_low
-        if width > replicates.width:
+        if not width <= replicates.width:  # nan: not defined
             wide = f"an interval {width:.3g} wide, not {replicates.width:g}"
             text += f"\n\nStopped at {study.arms.pairs} pairs with {wide}."
     return text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibration.targets import PROPERTY
 from calibration.validation import FAILS, HOLDS, OPEN, VERDICTS, Finding, Validation
+from results import markdown
 from results.listings import as_text
 from results.tables import number
 
@@ -72,12 +73,11 @@ def validation_page(validation: Validation) -> str:
         lines += [
             f"## {verdict.capitalize()}",
             "",
-            "| target | use | observed | model | prior within | what it is | source |",
+            *markdown.head(("target", "use", "observed", "model", "prior within", "what it is", "source")),
         ]
-        lines.append("|" + "---|" * 7)
         for row, one in some:
             cells = (one.name, one.use, f"{row['observed']} {one.unit}", row["model"], row["prior within"])
-            lines.append("| " + " | ".join((*cells, one.meaning, one.source)) + " |")
+            lines.append(markdown.row((*cells, one.meaning, one.source)))
         lines.append("")
     return "\n".join(lines)
 

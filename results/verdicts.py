@@ -10,19 +10,22 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.claims import REJECTED, SUPPORTED, UNDECIDED, Claim, Finding
 from experiments.files import write_csv, write_text
-from experiments.hypotheses import REJECTED, SUPPORTED, UNDECIDED, Claim, Finding, Result
+from experiments.hypotheses import Result
+from experiments.sequences import MOVED
 from results.drawing import BLUE, FAINT, GREY, INK, ORANGE, new_figure, write_figure
-from results.tables import number
+from results.markdown import cell, head, row
+from results.tables import number, years
 
 COLOURS = {SUPPORTED: BLUE, REJECTED: ORANGE, UNDECIDED: GREY}
+HEAD = ("hypothesis", "verdict", "claim", "expected", "found", "replicates", "claim is")
+RATIOS = " Ratios are taken in each replicate; their mean is not the ratio of means."
 WRAP = 62  # characters of a claim's text in a line of the figure
 
 
 def in_unit(value: float, unit: str) -> str:
     """A contrast as printed: shares in percentage points."""
-    if math.isinf(value):
-        return "no bound"
     return f"{100 * value:.2g} pp" if unit == "share" else number(value)
 
 
@@ -35,21 +38,34 @@ def expected(claim: Claim) -> str:
 
 
 def found(one: Finding) -> str:
-    """Mean with its confidence sequence when it was decided, or at the end."""
-    _, mean, low, high = one.shown
-    unit = one.claim.unit
-    return f"{in_unit(mean, unit)} ({in_unit(low, unit)} to {in_unit(high, unit)})".replace(" pp", "", 2)
+    """Mean with its confidence sequence when it was decided, or at the end; why there is none where there is none."""
+    look, unit = one.shown, one.claim.unit
+    if math.isnan(look.mean):
+        return "not defined in any replicate"
+    mean = in_unit(look.mean, unit)
+    if look.same:
+        return f"{mean} in every replicate: nothing differs, so nothing can be told apart"
+    if math.isinf(look.low):
+        return f"{mean} (no bound: fewer than {MOVED} replicates differ from the others)"
+    low, high = in_unit(look.low, unit), in_unit(look.high, unit)
+    return f"{mean} ({low} to {high})".replace(" pp", "", 2)
+
+
+def counted(one: Finding) -> str:
+    """'50 replicates', '50 replicates, 3 left out as not defined'."""
+    left = one.shown.left_out
+    return f"{one.shown.pairs} replicates" + (f", {left} left out as not defined" if left else "")
 
 
 def basis(result: Result) -> str:
     """What the intervals are and how the decisions were made."""
     asked = result.asked
     return (
-        f"{asked.scenario.region.title}, {asked.scenario.months // 12} years, replicates of seed {asked.seed}, looked "
+        f"{asked.scenario.region.title}, {years(asked.scenario.months)}, replicates of seed {asked.seed}, looked "
         f"at from {asked.pairs.first} on after every {asked.pairs.step}, at most {asked.pairs.most}. Intervals are "
         f"confidence sequences, which hold at every look; each of the {len(asked.claims)} claims has an error of "
         f"{asked.error_each:.2g}, so that the chance of any wrong decision is {asked.error:g} at most, for contrasts "
-        "that are near enough to normal."
+        "that are near enough to normal." + (RATIOS if any(claim.relative for claim in asked.claims) else "")
     )
 
 
@@ -61,22 +77,20 @@ def verdicts_text(result: Result) -> str:
         for one in findings:
             lines += textwrap.wrap(
                 f"{one.verdict}: {one.claim.text}. Expected {expected(one.claim)}, found {found(one)}, "
-                f"{one.shown[0]} replicates", 108, initial_indent=" " * 11, subsequent_indent=" " * 13,
+                f"{counted(one)}", 108, initial_indent=" " * 11, subsequent_indent=" " * 13,
             )  # fmt: skip
     return "\n".join([*lines, "", *textwrap.wrap(basis(result), 118)])
 
 
 def verdicts_page(result: Result) -> str:
     """The same as a page of Markdown."""
-    lines = [f"# Hypotheses: {result.asked.name}", "", basis(result), "",
-             "| hypothesis | verdict | claim | expected | found | pairs | claim is |", "|" + "---|" * 7]  # fmt: skip
+    lines = [f"# Hypotheses: {result.asked.name}", "", basis(result), "", *head(HEAD)]
     for hypothesis, findings in result.findings:
         for place, one in enumerate(findings):
-            head = ("", "") if place else (hypothesis.statement, f"**{result.verdict(findings)}**")
-            cells = (*head, one.claim.text, expected(one.claim), found(one), str(one.shown[0]), one.verdict)
-            lines.append("| " + " | ".join(cells) + " |")
+            first = ("", "") if place else (hypothesis.statement, f"**{result.verdict(findings)}**")
+            lines.append(row((*first, one.claim.text, expected(one.claim), found(one), counted(one), one.verdict)))
     lines += ["", "Sources of the hypotheses:", ""]
-    lines += [f"- {hypothesis.statement}: {hypothesis.source}" for hypothesis, _ in result.findings]
+    lines += [f"- {cell(f'{hypothesis.statement}: {hypothesis.source}')}" for hypothesis, _ in result.findings]
     return "\n".join([*lines, ""])
 
 
@@ -86,10 +100,10 @@ def verdicts_figure(result: Result) -> Figure:
     figure = new_figure(0.62 * len(rows) + 0.4)
     for axes, (hypothesis, one) in zip(figure.subplots(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
         scale = 100.0 if one.claim.unit == "share" else 1.0
-        _, mean, low, high = (scale * value for value in one.shown)
+        mean, low, high = (scale * value for value in one.shown[1:4])
         smallest = scale * one.claim.smallest
-        ends = [value for value in (low, high, smallest, -smallest, 0.0) if math.isfinite(value)]
-        room = 0.08 * (max(ends) - min(ends))
+        ends = [value for value in (mean, low, high, smallest, -smallest, 0.0) if math.isfinite(value)]
+        room = 0.08 * (max(ends) - min(ends)) or 1.0
         left, right = min(ends) - room, max(ends) + room
         said = {"above": (smallest, right), "below": (left, -smallest), "within": (-smallest, smallest)}
         axes.axvspan(*said[one.claim.direction], color=FAINT, alpha=0.6, linewidth=0)
@@ -116,13 +130,13 @@ def verdicts_figure(result: Result) -> Figure:
 
 
 def looks_frame(result: Result) -> pd.DataFrame:
-    """Every look at every claim: replicates, mean, interval."""
+    """Every look at every claim: replicates, how many of them were left out, mean, interval."""
     rows = [
-        {"hypothesis": hypothesis.name, "claim": one.claim.text, "replicates": count, "mean": mean, "low": low,
-         "high": high}
+        {"hypothesis": hypothesis.name, "claim": one.claim.text, "replicates": look.pairs, "left_out": look.left_out,
+         "mean": look.mean, "low": look.low, "high": look.high}
         for hypothesis, findings in result.findings
         for one in findings
-        for count, mean, low, high in one.looks
+        for look in one.looks
     ]  # fmt: skip
     return pd.DataFrame(rows)
 

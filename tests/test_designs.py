@@ -278,6 +278,9 @@ def test_the_shapes_of_xarray_and_the_ema_workbench(store: Store) -> None:
     assert float(data["transaction.multiplier"].sel(row=11)) == 2.0
     experiments, outcomes = store.to_ema()
     assert len(experiments) == 144
+    at = (experiments["scenario"] == 3) & (experiments["replicate"] == 2.0) & (experiments["policy"] == "with")
+    assert outcomes["adoption"][at].tolist() == [one["adoption"]]
+    assert experiments["policy"].cat.categories.tolist() == ["without", "with"]
     assert {"scenario", "policy", "model", "transaction.multiplier"} <= set(experiments.columns)
     assert all(values.shape == (144,) for values in outcomes.values())
     assert set(outcomes) == set(store.indicators)

@@ -54,7 +54,7 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     elif words[0] == "sensitivity":
         few = next((runs for name, runs in FEW_RUNS.items() if name in words), "2000")
         words += ["--months", "130", "--runs", few]  # the last one counts
-    elif words[0] not in ("list", "prices", "new-region", "check"):
+    elif words[0] not in ("list", "prices", "new-region", "check", "export"):
         few = "10" if "--posterior" in words else "4"
         words += ["--months", "130"] + ([] if "auto" in words else ["--replicates", few])
     if any(name in word for word in words for name in LARGE):  # all municipalities, with few firms for speed

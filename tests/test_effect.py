@@ -14,13 +14,12 @@ from abm.parameters import FUNCTIONS
 from abm.scenario import Scenario
 from abm.simulate import simulate, simulate_arms
 from experiments.effect import (
-    fieller,
-    paired_differences,
     paired_effect,
     run_arms,
     single_function,
     without_centre,
 )
+from experiments.pairs import fieller, paired_differences
 from experiments.runner import SWITCH, replicate_seeds, run_all
 
 ONLY = {f"facilitator.shares.{name}": 0.0 for name in FUNCTIONS}
@@ -154,10 +153,17 @@ def test_effect_mapping_has_the_promised_shape(tiny: Scenario) -> None:
         "mean",
         "ci_low",
         "ci_high",
+        "future_low",
+        "future_high",
         "pairs",
+        "left_out",
         "pairing_gain",
         "pairing_gain_ci",
+        "risk",
     ]
+    assert set(adoption["risk"]) == {"small", "source", "chance_below", "ci_low", "ci_high"}
+    costs = ("average_cost_per_tonne", "average_cost_per_exchange", "gross_cost_per_tonne")
+    assert all(result[name]["unit"].startswith("SEK") for name in costs)
     assert adoption["mean"] == pytest.approx(adoption["with"] - adoption["without"])
 
 

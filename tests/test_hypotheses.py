@@ -13,11 +13,9 @@ from scipy import stats
 import experiments.sweep
 from abm.scenario import ScenarioError
 from abm.simulate import simulate
+from experiments.claims import Claim, Finding, Term
 from experiments.hypotheses import (
-    Claim,
-    Finding,
     Hypotheses,
-    Term,
     contrasts,
     limited,
     load_hypotheses,
@@ -28,7 +26,7 @@ from experiments.runner import replicate_seeds
 from experiments.sequences import half_widths, interval, prior_precision
 from experiments.store import Store
 from experiments.sweep import Report, SweepError
-from results.verdicts import expected, found, verdicts_text, write_verdicts
+from results.verdicts import counted, expected, found, verdicts_text, write_verdicts
 from tests.sweeps import call
 
 TEXT = """
@@ -204,6 +202,86 @@ def test_contrasts_are_sums_of_runs(tmp_path: Path) -> None:
     }
 
 
+RATIO = """
+[[hypothesis]]
+name = "proportion"
+statement = "More than a tenth is added"
+source = "made up"
+[[hypothesis.claim]]
+text = "exchanges that start over those without"
+indicator = "started"
+direction = "above"
+smallest = 0.1
+terms = [{ cell = "four", weight = 1, over = "none" }, { cell = "none", weight = -1, over = "none" }]
+"""
+
+
+def test_a_ratio_is_taken_in_each_replicate(tmp_path: Path) -> None:
+    """Where nothing starts without the centre the ratio is not defined: left out and counted, never 0."""
+    asked = _load(tmp_path, TEXT.replace("months = 60", "months = 48") + RATIO)
+    result = put_to_test(asked, tmp_path / "runs", workers=2)
+    sample = contrasts(asked, Store(tmp_path / "runs"), result.pairs)[2]
+    with_, without = (asked.scenario.with_values({"facilitator.fte": fte}) for fte in (4.0, 0.0))
+    for number, seed in enumerate(replicate_seeds(3, result.pairs)):
+        ends = [simulate(one, seed)["started"][-1] for one in (with_, without)]
+        expected_ratio = ends[0] / ends[1] - 1.0 if ends[1] else math.nan
+        assert sample[number] == pytest.approx(expected_ratio, nan_ok=True)
+    missing = int(np.isnan(sample).sum())
+    look = result.findings[1][1][0].looks[-1]
+    assert look.left_out == missing
+    assert look.mean == pytest.approx(np.nanmean(sample))
+    row = result.rows()[2]
+    assert (row["unit"], row["left_out"]) == ("share", result.findings[1][1][0].shown.left_out)
+
+
+def _claim(direction: str = "above", smallest: float = 0.0) -> Claim:
+    return Claim(
+        text="x|y", indicator="adoption", direction=direction, smallest=smallest, terms=(Term(cell="a", weight=1),)
+    )
+
+
+def test_what_is_not_defined_is_left_out_and_counted() -> None:
+    finding = Finding(_claim())
+    sample = np.random.default_rng(1).normal(5.0, 1.0, 60)
+    sample[::3] = math.nan
+    finding.look(sample, 0.05)
+    assert finding.looks[0][1:4] == interval(sample[~np.isnan(sample)], 0.05)
+    assert (finding.verdict, finding.shown.left_out) == ("supported", 20)
+    assert counted(finding) == "60 replicates, 20 left out as not defined"
+    nothing = Finding(_claim())
+    nothing.look(np.full(20, math.nan), 0.05)
+    assert (nothing.verdict, nothing.shown.left_out) == ("undecided", 20)
+    assert found(nothing) == "not defined in any replicate"
+
+
+def test_a_tie_is_called_a_tie() -> None:
+    finding = Finding(_claim("within", 0.01))
+    finding.look(np.zeros(500), 0.05)
+    assert finding.verdict == "undecided"
+    assert found(finding).startswith("0 pp in every replicate: nothing differs")
+    finding.look(np.concatenate((np.ones(3), np.zeros(500))), 0.05)
+    assert "no bound: fewer than 10 replicates differ" in found(finding)
+
+
+def test_a_page_of_what_never_differs(tmp_path: Path) -> None:
+    """One month: nothing has moved, no interval has a bound, and the figure is drawn all the same."""
+    text = TEXT.split("[[hypothesis.claim]]")[0].replace("months = 60", "months = 1").replace("most = 40", "most = 20")
+    text += """[[hypothesis.claim]]
+text = "more exchanges | in a month"
+indicator = "exchanges"
+direction = "above"
+smallest = 0.0
+terms = [{ cell = "four", weight = 1 }, { cell = "none", weight = -1 }]
+"""
+    result = put_to_test(_load(tmp_path, text), tmp_path / "runs", workers=2)
+    assert verdicts_text(result).startswith("UNDECIDED  A centre helps")
+    assert "found 0 in every replicate" in " ".join(verdicts_text(result).split())
+    write_verdicts(result, tmp_path / "page")
+    page = (tmp_path / "page" / "verdicts.md").read_text(encoding="utf-8")
+    assert "1 month, replicates of seed 3" in page
+    assert "more exchanges \\| in a month" in page
+
+
 def test_cells_in_another_order_are_the_same_cells(tmp_path: Path) -> None:
     """In a folder whose rows are numbered as before, and beside a new one."""
     first = put_to_test(_load(tmp_path), tmp_path / "runs", workers=2)
@@ -229,13 +307,15 @@ def test_runs_that_are_missing_are_no_ground_for_a_verdict(tmp_path: Path, monke
 
 
 def test_the_shipped_set() -> None:
-    """The facilitation hypotheses (h) to (j) of the specification and five more; every claim has terms that cancel."""
+    """The facilitation hypotheses (h) to (j) of the specification and six more; every claim has terms that cancel."""
     assert "facilitation" in study_names()
     asked = load_hypotheses("facilitation")
-    assert len(asked.hypotheses) == 8
+    assert len(asked.hypotheses) == 9
     assert asked.error_each * len(asked.claims) == pytest.approx(0.05)
     for claim in asked.claims:
         assert sum(term.weight for term in claim.terms) == pytest.approx(0.0), claim.text
+    proportion = next(one for one in asked.hypotheses if one.name == "high cost, in proportion")
+    assert all(claim.relative and claim.unit == "share" for claim in proportion.claim)
     doubles = next(one for one in asked.hypotheses if one.name == "active municipality").claim[0]
     assert sorted(term.weight for term in doubles.terms) == [-2, -1, 1, 2]
 
@@ -254,6 +334,11 @@ def test_the_shipped_set() -> None:
         ('region = "tiny"', 'region = "tiney"', "did you mean tiny?"),
         ("seed = 3", "sead = 3", "sead"),
         ("weight = 1, since", "weight = nan, since", "weight"),
+        (
+            'cell = "four", weight = 1 }',
+            'cell = "four", weight = 1, over = "none" }',
+            "a ratio and a value have no sum",
+        ),
         ("weight = -1, since = 36, month = 48", "weight = -1, since = 36, month = 24", "not before month 24"),
         ("facilitator.fte = 0.0 }\nfour = { facilitator.fte = 4.0 }", "}\nfour = { }", "none of them changes"),
     ],
@@ -262,6 +347,11 @@ def test_a_bad_file_is_told(tmp_path: Path, old: str, new: str, line: str) -> No
     with pytest.raises(ScenarioError) as error:
         _load(tmp_path, TEXT.replace(old, new))
     assert any(line in text for text in error.value.errors), error.value.errors
+
+
+def test_a_ratio_to_an_unknown_cell_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="no cell 'noone'; did you mean none"):
+        _load(tmp_path, TEXT + RATIO.replace('over = "none"', 'over = "noone"'))
 
 
 @pytest.mark.slow

@@ -121,6 +121,8 @@ def test_participants_are_who_they_are(tiny: Scenario):
     towns = [row.name for row in tiny.region.municipality]
     assert first["municipality"].tolist() == [towns[number] for number in trajectory.network.municipality]
     assert first.loc[0, ["sector", "employees"]].tolist() == ["C17", 300.0]
+    for axis, places in (("lat", trajectory.network.lat), ("lon", trajectory.network.lon)):
+        assert first[axis].tolist() == places.tolist()
 
 
 def test_no_exchange_and_no_named_plant(tiny: Scenario, tmp_path: Path):

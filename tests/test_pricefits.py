@@ -455,7 +455,7 @@ def test_deflator(tmp_path: Path) -> None:
     index[31:34] = np.nan
     with pytest.raises(DataError, match="no index for 4 months after 1998-06"):
         make_deflator(read_table(_write(tmp_path / "gap.csv", {"Index": index})), 2000)
-    with pytest.raises(DataError, match=r"--base-year 2024: .* has 0 of its 12 months"):
+    with pytest.raises(DataError, match=r"base_year 2024: .* has 0 of its 12 months"):
         make_deflator(read_table(tmp_path / "cpi.csv"), 2024)
 
 

@@ -392,7 +392,7 @@ def test_a_map_is_on_the_same_replicates(ask: Callable[..., Question]) -> None:
         (["--method", "functions", "--runs", "100"], "too few for functions"),
         (["--method", "functions", "--outcome", "adoption"], "functions share an effect"),
         (["--method", "map"], "name two parameters"),
-        (["--ci-width", "0.1"], "goes with --method sobol"),
+        (["--ci-width", "0.1"], "goes with method sobol"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_written(tmp_path: Path, arguments: list[str], line: str) -> None:
