@@ -30,23 +30,47 @@ PUBLISHED := results/published
 RULES := real_option npv payback planned_behaviour satisficing
 COMPARED := resource_centre,transaction_cost_subsidy,landfill_tax,information_campaign,digital_marketplace
 
-published: .venv/ready-dev  ## remake the kept reference results
+PUBLISHED_PARTS := study comparison hypotheses properties regions sensitivity exact prices $(RULES:%=calibration-%) recovery validation
+
+published: $(PUBLISHED_PARTS:%=published-%)  ## remake the kept reference results (hours; each part can be made by itself)
+
+published-study: .venv/ready-dev
 	$(BIN)/kretslopp study ostergotland --replicates 400 --out $(PUBLISHED)/ostergotland > $(PUBLISHED)/ostergotland.txt
+
+published-comparison: .venv/ready-dev
 	$(BIN)/kretslopp compare ostergotland --interventions $(COMPARED) --budget 8 --replicates 50 --out $(PUBLISHED)/comparison > $(PUBLISHED)/comparison.txt
+
+published-hypotheses: .venv/ready-dev  # goes on where it was stopped
 	$(BIN)/kretslopp hypotheses --out $(PUBLISHED)/hypotheses > $(PUBLISHED)/hypotheses.txt
 	rm -rf $(PUBLISHED)/hypotheses/runs
+
+published-properties: .venv/ready-dev
+	$(BIN)/python -m results.properties $(PUBLISHED)/properties
+
+published-regions: .venv/ready-dev
+	$(BIN)/python -m results.regiontable $(PUBLISHED)/regions
+	$(BIN)/python -m results.sectorpairs $(PUBLISHED)/regions
+
+published-sensitivity: .venv/ready-dev  # goes on where it was stopped
 	$(BIN)/kretslopp sensitivity ostergotland --method sobol --outcome effect.adoption --parameters 12 --runs 200000 --out $(PUBLISHED)/sensitivity/ostergotland
 	rm -rf $(PUBLISHED)/sensitivity/ostergotland/runs $(PUBLISHED)/sensitivity/ostergotland/screening
+
+published-exact: .venv/ready-dev
 	$(BIN)/python -m tests.exact $(PUBLISHED)/sensitivity
+
+published-prices: .venv/ready-dev
 	$(BIN)/python -m calibration.pricerecovery $(PUBLISHED)/prices
-	for rule in $(RULES); do $(BIN)/kretslopp calibrate kalundborg --set appraisal.rule=$$rule --waves 3 --particles 100 --out $(PUBLISHED)/calibration/$$rule || exit 1; done
+
+published-calibration-%: .venv/ready-dev
+	$(BIN)/kretslopp calibrate kalundborg --set appraisal.rule=$* --waves 3 --particles 100 --out $(PUBLISHED)/calibration/$*
+
+published-recovery: .venv/ready-dev
 	$(BIN)/kretslopp calibrate kalundborg --waves 3 --particles 50 --recover 60 --out $(PUBLISHED)/calibration/recovery
+
+published-validation: .venv/ready-dev  # after the calibrations
 	$(BIN)/kretslopp validate ostergotland --posterior $(PUBLISHED)/calibration/real_option/posterior.csv --out $(PUBLISHED)/calibration/validation
 	$(BIN)/kretslopp validate ostergotland --out $(PUBLISHED)/calibration/defaults
 	$(BIN)/python -m results.rulespread $(PUBLISHED)/calibration
-	$(BIN)/python -m results.regiontable $(PUBLISHED)/regions
-	$(BIN)/python -m results.properties $(PUBLISHED)/properties
-	$(BIN)/python -m results.sectorpairs $(PUBLISHED)/regions
 
 bench: .venv/ready-dev  ## measure speed and memory anew (twenty minutes, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

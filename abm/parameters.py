@@ -186,7 +186,7 @@ PARAMETERS: tuple[Parameter, ...] = (
   # -- transaction cost
   P("transaction.wage", 700.0, 500, 900, "SEK/h", "cost of an hour of staff",
     "judgement; white-collar labour about 560 SEK per hour worked (SCB 2021 scaled to 2024), overhead on top"),
-  P("transaction.search_hours", 100.0, 40, 250, "h", "search hours per party"),
+  P("transaction.search_hours", 100.0, 40, 250, "h", "search hours per party that searches, and find"),
   P("transaction.bargain_hours", 200.0, 80, 500, "h", "bargaining hours per party"),
   P("transaction.permit_hours", 200.0, 80, 500, "h", "permit hours per party at permit effort 1"),
   P("transaction.enforce_hours", 30.0, 10, 80, "h/yr", "enforcement hours per party"),
@@ -194,7 +194,7 @@ PARAMETERS: tuple[Parameter, ...] = (
   P("transaction.cross_surcharge", 0.4, 0.0, 1.0, "share", "surcharge on bargaining and enforcement across sectors"),
   P("transaction.trust_cut", 0.5, 0.2, 0.8, "share", "cut of bargaining and enforcement by full trust", domain=SHARE),
   P("transaction.support_cut", 0.4, 0.2, 0.6, "share", "cut of bargaining when a case is carried", domain=SHARE),
-  P("transaction.broker_cut", 0.8, 0.5, 0.95, "share", "cut of search hours when brokered", domain=SHARE),
+  P("transaction.broker_cut", 0.8, 0.5, 0.95, "share", "cut of search hours when a broker finds", domain=SHARE),
   P("transaction.learning", 0.15, 0.0, 0.3, "-", "learning exponent over agreements made before"),
   P("transaction.neighbour_trust", 0.15, 0.0, 0.4, "share", "embeddedness of parties of one municipality",
     domain=SHARE),

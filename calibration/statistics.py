@@ -17,10 +17,11 @@ import numpy as np
 
 from abm.catalogue import catalogue
 from abm.parameters import record
-from abm.prices import annuity, discount_rates, processes
+from abm.prices import annuity, discount_rates, processes, unit_values
 from abm.rules import RULES
 from abm.scenario import Scenario
 from abm.simulate import Trajectory
+from abm.waiting import waiting as waiting_share
 
 HEAT_PER_HEAD = 5.2  # MWh/yr of district heat, Sweden 2015-2021: 53 TWh (SCB) over 10.2 million people
 TEN_YEARS = 120
@@ -149,6 +150,15 @@ def _measures() -> dict[str, np.ndarray]:
     }
 
 
+def _waiting_at_the_mean(
+    process: np.ndarray, rates: np.ndarray, horizon: float, reverting: bool, forgetting: float
+) -> np.ndarray:
+    """Share of a measure's value for which it pays to wait while its price is at its long-run mean, by rate."""
+    today = np.zeros((1, 1))
+    values, slopes = unit_values(today, process, rates, horizon, reverting)
+    return waiting_share(today, process, rates, forgetting, reverting, values, slopes)[0, 0]
+
+
 def taken(scenario: Scenario, cost: float = 1.0, saving: float = 1.0) -> float:
     """Share of an energy audit's measures that firms of this scenario would take, by its own decision rule.
 
@@ -161,10 +171,12 @@ def taken(scenario: Scenario, cost: float = 1.0, saving: float = 1.0) -> float:
     p, seen = record(dict(scenario.values)), _measures()
     how, spread, horizon = p["appraisal"], float(p["population"]["trait_spread"]), float(p["worth"]["horizon"])
     gas = [row.id for row in catalogue().commodity_rows].index(AUDITED)
-    volatility = processes(catalogue().commodities, p["prices"], horizon)[gas]["effective"]
+    process = processes(catalogue().commodities, p["prices"], horizon)[gas : gas + 1]
     knowledge, rates = float(p["learning"]["knowledge_start"]), discount_rates(p)
     doubt = how["uncertainty"] * (1.0 - knowledge) * how["half_examples"] / (KNOWN_EXAMPLES + how["half_examples"])
     weights = how["weight_attitude"] + how["weight_norm"] + how["weight_control"]
+    reverting = scenario.values["prices.expectations"] == "reverting"
+    waits = _waiting_at_the_mean(process, rates, horizon, reverting, float(p["discovery"]["forgetting"]))
     yes = 0
     for n in range(MEASURES):
         rate = float(rates[seen["rate"][n]])
@@ -173,8 +185,9 @@ def taken(scenario: Scenario, cost: float = 1.0, saving: float = 1.0) -> float:
         prospect = SimpleNamespace(
             value=value,
             cost=cost,
-            priced=worth / value if value > 0.0 else 0.0,
-            volatility=volatility,
+            priced=1.0,
+            waiting=waits[seen["rate"][n]],
+            volatility=float(process["effective"][0]),
             rate=rate,
             annuity=annuity(rate, horizon),
             payback=how["payback_median"] * math.exp(how["payback_spread"] * seen["limit"][n]),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from abm.catalogue import PAYERS, Facilitator
 from abm.month import months
-from abm.parameters import FUNCTIONS, Value, record
+from abm.parameters import BY_NAME, FUNCTIONS, Value, record
 from abm.plan import plan
 from abm.rules import RULES
 from abm.ruleset import slots
@@ -149,6 +149,9 @@ def _administration(scenario: Scenario) -> float:
     return total
 
 
+SHARES = {"adoption_firms", "cost_per_tonne", "cross_sector", "distance", "degree"}
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(changes=changes(), seed=st.integers(0, 2**32))
 def test_flows_and_money(tiny: Scenario, changes: dict[str, float | int | str], seed: int) -> None:
@@ -179,7 +182,8 @@ def test_flows_and_money(tiny: Scenario, changes: dict[str, float | int | str], 
     staff = float(scenario.values["facilitator.fte"]) * float(scenario.values["facilitator.cost"])  # type: ignore[arg-type]
     administration = _administration(scenario)
     assert run["public_cost"][-1] == pytest.approx(staff * open_months / 12 / 1e6 + administration)
-    assert not np.any(np.isnan(run.values))
+    undefined = np.isnan(run.values).any(axis=0)  # shares, medians and means of what is not there, nothing else
+    assert {name for name, one in zip(run.names, undefined, strict=True) if one and "." not in name} <= SHARES
 
 
 @st.composite
@@ -267,21 +271,51 @@ def test_what_municipalities_pay_by_hand() -> None:
         assert simulate(scenario, 1).ledger["paid"] == pytest.approx(paid)
 
 
-def test_hours_add_up_to_the_cost_of_an_agreement(tiny: Scenario) -> None:
-    """One agreement between strangers without trust, permit, surcharge or learning costs each party all its hours."""
-    plain = {
-        "transaction.trust_cut": 0.0,
-        "transaction.cross_surcharge": 0.0,
-        "transaction.learning": 0.0,
-        "transaction.permit_hours": 0.0,
-        "transaction.broker_cut": 0.0,
-        "facilitator.fte": 0.0,
-        "run.spin_up": 0,
-    }
-    run = simulate(tiny.with_values(plain), 4)
-    hours, wage = (tiny.values[f"transaction.{name}_hours"] for name in ("search", "bargain")), 700.0
-    search, bargain = map(float, hours)  # type: ignore[arg-type]
-    first, last = wage * (search + bargain / 2), wage * bargain / 2
-    expected = 2 * (first * run["talks"] + last * run["started"]) / 1e6
-    assert run["started"][-1] > 0
-    assert run["transaction_cost"] == pytest.approx(expected)
+PLAIN: dict[str, Value] = {  # strangers without trust, permit, surcharge or learning
+    "transaction.trust_cut": 0.0,
+    "transaction.cross_surcharge": 0.0,
+    "transaction.learning": 0.0,
+    "transaction.permit_hours": 0.0,
+    "run.spin_up": 0,
+}
+SEARCH, BARGAIN = (
+    float(BY_NAME["transaction.wage"].default) * float(BY_NAME[f"transaction.{name}_hours"].default) / 1e6
+    for name in ("search", "bargain")
+)
+
+
+def _talked(run: Trajectory) -> np.ndarray:
+    """MSEK that both parties' bargaining cost: half when talks start, half when an exchange does."""
+    return 2.0 * BARGAIN / 2.0 * (run["talks"] + run["started"])
+
+
+def test_search_is_paid_at_every_find_by_both_where_both_search(tiny: Scenario) -> None:
+    """Whatever comes of the find: most never get to talks."""
+    run = simulate(tiny.with_values(PLAIN | {"learning.aware_start": 1.0, "facilitator.fte": 0.0}), 4)
+    assert run["found_self"][-1] > run["talks"][-1] > run["started"][-1] > 0
+    assert run["transaction_cost"] == pytest.approx(2.0 * SEARCH * run["found_self"] + _talked(run))
+
+
+def test_who_was_not_searching_does_not_pay_for_a_find(tiny: Scenario) -> None:
+    run = simulate(tiny.with_values(PLAIN | {"learning.aware_start": 0.1, "facilitator.fte": 0.0}), 4)
+    payers = (run["transaction_cost"] - _talked(run))[-1] / SEARCH
+    assert payers == pytest.approx(round(payers))
+    assert run["found_self"][-1] <= payers < 2.0 * run["found_self"][-1]
+
+
+@pytest.mark.parametrize("cut", [0.0, 0.8, 1.0])
+def test_a_broker_saves_both_parties_most_of_the_search(tiny: Scenario, cut: float) -> None:
+    shares: dict[str, Value] = {f"facilitator.shares.{name}": float(name == "brokerage") for name in FUNCTIONS}
+    found = {"discovery.finds": 0.0, "transaction.broker_cut": cut, "learning.aware_start": 1.0}
+    run = simulate(tiny.with_values(PLAIN | shares | found | {"facilitator.fte": 8.0}), 4)
+    assert run["found_broker"][-1] > 0
+    assert run["transaction_cost"] == pytest.approx(2.0 * SEARCH * (1.0 - cut) * run["found_broker"] + _talked(run))
+
+
+def test_what_was_spent_on_a_find_deters_nobody(tiny: Scenario) -> None:
+    """It is sunk: dearer search changes what is paid, and no decision."""
+    cheap, dear = (simulate(tiny.with_values({"transaction.search_hours": hours}), 4) for hours in (0.0, 1000.0))
+    money = [cheap.names.index(name) for name in cheap.names if name.startswith("transaction")]
+    same = np.delete(np.arange(len(cheap.names)), money)
+    assert np.array_equal(cheap.values[:, same], dear.values[:, same], equal_nan=True)
+    assert dear["transaction_cost"][-1] > cheap["transaction_cost"][-1]

@@ -46,8 +46,8 @@ def test_levers_are_in_force_in_their_months_alone(region: Scenario, name: str) 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_moves_before_the_start(tiny: Scenario, name: str) -> None:
     off, on = simulate_arms([tiny, tiny.with_values(_at(name, start=40))], 3)
-    assert np.array_equal(off.values[:40], on.values[:40])
-    assert not np.array_equal(off.values[40:], on.values[40:])
+    assert np.array_equal(off.values[:40], on.values[:40], equal_nan=True)
+    assert not np.array_equal(off.values[40:], on.values[40:], equal_nan=True)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +55,7 @@ def test_prices_and_population_stay(tiny: Scenario, name: str) -> None:
     settled = tiny.with_values({"turnover.attraction": 0.0})  # else exchanges attract firms
     off, on = simulate_arms([settled, settled.with_values(_at(name))], 3)
     for indicator in ("price_index", "firms", "firms_closed", "firms_entered"):
-        assert np.array_equal(off[indicator], on[indicator]), indicator
+        assert np.array_equal(off[indicator], on[indicator], equal_nan=True), indicator
     for attribute in ("lat", "lon", "sector", "municipality"):
         assert np.array_equal(getattr(off.network, attribute), getattr(on.network, attribute))
 

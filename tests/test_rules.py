@@ -94,7 +94,7 @@ def test_real_option_without_volatility_is_npv_bit_for_bit(tiny: Scenario) -> No
         simulate(tiny.with_values({"prices.volatility": 0.0, "appraisal.rule": rule}), 3).values
         for rule in ("real_option", "npv")
     ]
-    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[1], equal_nan=True)
 
 
 def test_rules_differ_when_prices_move(region: Scenario) -> None:
@@ -137,7 +137,7 @@ def test_satisficing_at_known_values() -> None:
 def test_satisficing_without_aspiration_is_npv_bit_for_bit(region: Scenario) -> None:
     changes = ({"appraisal.rule": "npv"}, {"appraisal.rule": "satisficing", "appraisal.aspiration": 1.0})
     results = [simulate(region.with_values(change), 3).values for change in changes]  # type: ignore[arg-type]
-    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[1], equal_nan=True)
 
 
 def test_aspiration_that_is_given_up_at_the_first_no_lets_more_through(region: Scenario) -> None:
@@ -190,7 +190,9 @@ def test_a_share_of_all_is_the_pure_rule_bit_for_bit(tiny: Scenario, rule: str) 
     other = next(name for name in RULES if name != rule)
     utilities = "".join(f", {rule}@{sector}" for sector in MUNICIPAL)
     mixed = tiny.with_values({"appraisal.rule": other, "appraisal.mix": f"{rule}@1.0{utilities}"})
-    assert np.array_equal(simulate(mixed, 5).values, simulate(tiny.with_values({"appraisal.rule": rule}), 5).values)
+    assert np.array_equal(
+        simulate(mixed, 5).values, simulate(tiny.with_values({"appraisal.rule": rule}), 5).values, equal_nan=True
+    )
 
 
 def test_ten_tenths_are_all(tiny: Scenario) -> None:
@@ -301,7 +303,7 @@ def mine(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["own", "decorated"])
 def test_own_rule_that_says_what_npv_says_is_npv_bit_for_bit(region: Scenario, mine: Path, name: str) -> None:
     results = [simulate(region.with_values({"appraisal.rule": rule}), 3).values for rule in (f"{mine}:{name}", "npv")]
-    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[1], equal_nan=True)
 
 
 def test_own_rule_in_a_mix(tiny: Scenario, mine: Path) -> None:
@@ -309,7 +311,7 @@ def test_own_rule_in_a_mix(tiny: Scenario, mine: Path) -> None:
         simulate(tiny.with_values({"appraisal.mix": f"{rule}@0.5, payback@C24"}), 3).values
         for rule in (f"{mine}:own", "npv")
     ]
-    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[1], equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -385,8 +387,10 @@ def test_a_changed_file_counts_from_the_next_load(tmp_path: Path) -> None:
     before = load_scenario("tiny", {"appraisal.rule": f"{file}:own"})
     first = simulate(before, 1).values
     file.write_text("def own(prospect): return prospect.value > 9.0 * prospect.cost\n")
-    assert np.array_equal(simulate(before.with_values({"facilitator.fte": 4.0}), 1).values, first)
-    assert not np.array_equal(simulate(load_scenario("tiny", {"appraisal.rule": f"{file}:own"}), 1).values, first)
+    assert np.array_equal(simulate(before.with_values({"facilitator.fte": 4.0}), 1).values, first, equal_nan=True)
+    assert not np.array_equal(
+        simulate(load_scenario("tiny", {"appraisal.rule": f"{file}:own"}), 1).values, first, equal_nan=True
+    )
 
 
 def test_the_manifest_says_which_content_ran(mine: Path) -> None:

@@ -49,7 +49,7 @@ def test_slope_of_extreme_impatience_stays_a_slope(nu: float) -> None:
     assert np.all(np.diff(table) > 0.0)
     steady = 0.5 * (REACH + math.sqrt(REACH**2 + 4.0 * nu))
     assert table[-1] == pytest.approx(steady, rel=0.02)
-    assert POINTS == 1 + round(2.0 * REACH / STEP)
+    assert 1 + round(2.0 * REACH / STEP) == POINTS
 
 
 def _process(sigma: float, half_life: float, jumps: tuple[float, float] = (0.0, 0.0)) -> tuple[np.ndarray, float]:

@@ -32,8 +32,8 @@ FINDERS = {None: NOBODY, Finder.SELF: 1, Finder.BROKER: 2}
 
 
 def is_close(mine: Any, theirs: np.ndarray) -> np.ndarray:
-    """Equal to the relative tolerance; sums that cancel to nothing to that of their unit."""
-    return np.isclose(mine, theirs, rtol=TOLERANCE, atol=1e-12)
+    """Equal to the relative tolerance, or not defined in both; sums that cancel to nothing to that of their unit."""
+    return np.isclose(mine, theirs, rtol=TOLERANCE, atol=1e-12, equal_nan=True)
 
 
 @dataclass(frozen=True)
