@@ -120,7 +120,11 @@ def _little(risk: Risk | None, what: str, unit: str) -> str:
     if risk is None or math.isnan(risk.chance):
         return ""
     small = percent_or_number(risk.small.value, unit).replace(" %", " percentage points")
-    who = f"as {OPTION} sets" if risk.small.source == OPTION else f"that this is little is {risk.small.source}"
+    who = (
+        f"{OPTION} says that this is little"
+        if risk.small.source == OPTION
+        else f"that this is little is {risk.small.source}"
+    )
     return (
         f"The chance of less than {small} {what} is {chance_text(risk.chance)} % "
         f"({chance_text(risk.ci_low)} to {chance_text(risk.ci_high)}); {who}."

@@ -177,7 +177,10 @@ def increments_frame(study: Study) -> pd.DataFrame:
         row: dict[str, Any] = {"fte_from": one.smaller, "fte_to": one.larger}
         for name, added in (("exchanges", one.exchanges), ("carbon", one.carbon), (OUTLAY, one.outlay)):
             row |= {name: added.mean, f"{name}_low": added.ci_low, f"{name}_high": added.ci_high}
-        for name, cost in (("marginal_cost_per_tonne", one.marginal_cost), ("per_exchange", one.exchange_cost)):
+        for name, cost in (
+            ("marginal_cost_per_tonne", one.marginal_cost),
+            ("marginal_cost_per_exchange", one.exchange_cost),
+        ):
             row |= {name: cost.value, f"{name}_low": cost.ci_low, f"{name}_high": cost.ci_high}
         rows.append(row | {"pairs": one.exchanges.pairs, "seed": study.arms.seed})
     return pd.DataFrame(rows)

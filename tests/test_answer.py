@@ -163,7 +163,7 @@ def test_risk_is_said_in_words(study: Study, terminal: str) -> None:
     effects = study.arms.end(WITH, "exchanges") - study.arms.end(WITHOUT, "exchanges")
     below = 100 * np.mean(effects < 12)
     assert re.search(rf"The chance of less than 12 further exchanges is {below:.2g}\S* % \(", terminal)
-    assert f"as {OPTION} sets" in terminal
+    assert f"{OPTION} says that this is little" in terminal
     assert "that this is little is judgement" in terminal  # of participants
     assert "in nine of ten the difference is between" in terminal
     assert "was left out (--quick)" in terminal

@@ -48,6 +48,8 @@ def _call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
         (["list", "parameter"], "parameters"),
         (["run", "tiny", "--set", "appraisal.rule=mine.py:own"], "mine.py: no such file"),
         (["run", "tiny", "--set", "appraisal.mix=nvp@0.3"], "did you mean npv?"),
+        (["study", "tiny", "--small", "exchange=10"], "did you mean exchanges?"),
+        (["effect", "tiny", "--small", "exchanges=1", "--posterior", "p.csv"], "--small"),
         (["study", "tiny", "--out", os.devnull], "--out"),
     ],
 )
