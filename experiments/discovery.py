@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis import Analysis, check_inputs
-from experiments.boxes import PERMUTATIONS, Space, Judged, judge
+from experiments.boxes import PERMUTATIONS, Judged, Space, judge
 from experiments.questions import Question, names_of
 from experiments.sampled import SAMPLED, Sample, sampled
 

@@ -157,7 +157,7 @@ def delta(question: Question, runs: int) -> Analysis:
     state = np.random.get_state()  # noqa: NPY002 - it seeds the global generator, and sets how warnings are shown
     shown = warnings.formatwarning
     try:
-        with redirect_stdout(StringIO()), warnings.catch_warnings():  # it prints what it thinks of the bins
+        with redirect_stdout(StringIO()), warnings.catch_warnings(record=True):  # it says what it thinks of the bins
             found = analysis.analyze(problem, sample.u, sample.y, seed=salib_seed(question.seed))
     finally:
         warnings.formatwarning = shown
