@@ -409,6 +409,15 @@ def test_wrong_arguments_are_said_in_words(change: dict[str, Any], line: str) ->
         kr.sensitivity.sobol(given.pop("function"), problem, **given)
 
 
+def test_a_seed_of_zero_is_a_seed() -> None:
+    """SALib takes it for none; its samples are drawn with a generator instead."""
+    first, second, other = (
+        kr.sensitivity.sobol(ISHIGAMI.function, ISHIGAMI.problem, 64, 2, seed, quantity="outcome", vectorized=True)
+        for seed in (0, 0, 1)
+    )
+    assert first["ST"].tolist() == second["ST"].tolist() != other["ST"].tolist()
+
+
 def test_an_array_of_one_value_is_the_value() -> None:
     problem = {"num_vars": 2, "names": ["a", "b"], "bounds": [[0, 1]] * 2}
 
