@@ -104,7 +104,8 @@ def shown_rows(analysis: Analysis, most: int = SHOWN) -> list[dict[str, str]]:
 
 def _box_row(row: Mapping[Any, Any]) -> dict[str, str]:
     """What a box keeps of an input, and whether that is more than chance."""
-    kept = str(row["values"]) or f"{_three(row['low'])} to {_three(row['high'])}"
+    values = "all" if row["kept"] == 1.0 else str(row["values"])
+    kept = values if row["values"] else f"{_three(row['low'])} to {_three(row['high'])}"
     p = "" if row["p"] != row["p"] else f"{row['p']:.3f}"
     return {"input": str(row["name"]), "in the box": kept, "restricted": "yes" if row["restricted"] else "", "p": p}
 
