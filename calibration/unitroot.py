@@ -15,6 +15,7 @@ import numpy as np
 SMALL, LARGE, TURN = (2.1659, 1.4412, 0.038269), (1.7339, 0.93202, -0.12745, -0.010368), -1.61
 LOWEST, HIGHEST = -18.83, 2.74
 FEWEST = 30  # equations
+ROUNDING = 1e-12  # of the values
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,30 @@ def tail(statistic: float) -> float:
 def dickey_fuller(values: np.ndarray) -> DickeyFuller | None:
     """The test on a monthly series with NaN where a month is missing; only equations without gaps are used.
 
-    None with fewer than FEWEST equations.
+    The numbers of lags are compared on the equations that all of them have; the chosen one is then fitted to all that
+    it has, as is the standard. None with fewer than FEWEST equations, or where all changes are the same.
     """
     change = np.diff(values)
-    most = min(int(12.0 * (values.size / 100.0) ** 0.25), values.size // 4)  # Schwert
-    columns = [values[most:-1], *(change[most - lag : change.size - lag] for lag in range(1, most + 1))]
-    table = np.column_stack([change[most:], np.ones(change.size - most), *columns])
-    table = table[np.all(np.isfinite(table), axis=1)]  # the same equations for every number of lags
+    most = min(math.ceil(12.0 * (values.size / 100.0) ** 0.25), values.size // 2 - 2)  # Schwert
+    known = change[np.isfinite(change)]
+    if most < 0 or not known.size or np.ptp(known) <= ROUNDING * np.nanmax(np.abs(values)):
+        return None
+    table = _equations(values, change, most)
     if len(table) < FEWEST + most:
         return None
-    fits = [_least_squares(table[:, 0], table[:, 1 : 3 + lags]) for lags in range(most + 1)]
-    criteria = [len(table) * math.log(fit[1]) + lags * math.log(len(table)) for lags, fit in enumerate(fits)]
+    squares = [_least_squares(table[:, 0], table[:, 1 : 3 + lags])[1] for lags in range(most + 1)]
+    criteria = [len(table) * math.log(one) + lags * math.log(len(table)) for lags, one in enumerate(squares)]
     lags = int(np.argmin(criteria))
-    return DickeyFuller(fits[lags][0], tail(fits[lags][0]), lags)
+    whole = _equations(values, change, lags)
+    statistic, _ = _least_squares(whole[:, 0], whole[:, 1:])
+    return DickeyFuller(statistic, tail(statistic), lags)
+
+
+def _equations(values: np.ndarray, change: np.ndarray, lags: int) -> np.ndarray:
+    """Rows without gaps of: the change, a one, the level before, and the `lags` changes before."""
+    before = [change[lags - lag : change.size - lag] for lag in range(1, lags + 1)]
+    table = np.column_stack([change[lags:], np.ones(change.size - lags), values[lags:-1], *before])
+    return table[np.all(np.isfinite(table), axis=1)]
 
 
 def _least_squares(y: np.ndarray, x: np.ndarray) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 A coalition is a centre in which only some functions work. Two games say with what staff:
 
 - additive: each function brings its own staff, so a smaller coalition is a smaller centre;
-- fixed: the whole staff is shared among those that work, in proportion to their shares.
+- fixed: the whole staff is shared among those that work, in proportion to their shares, so that a function is counted
+  against what its staff would do in the others: a value below zero is an opportunity cost, no harm.
 
 A value (Shapley 1953) is a weighted sum of effects, so it is estimated in each replicate and has an interval like any
 effect; values sum to the effect of the whole centre. Interactions of pairs: Grabisch & Roubens 1999. All rest on what
@@ -25,8 +26,10 @@ from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario
 from abm.simulate import simulate_arms
+from experiments.analysis import left_out_words, outputs_of, unchanged_words, undefined_error
 from experiments.effect import REACH, unit, without_centre
 from experiments.pairs import Difference, paired_differences
+from experiments.questions import EFFECT
 from experiments.ranges import declared_range
 from experiments.runner import Progress, replicate_seeds, run_all
 
@@ -95,7 +98,8 @@ class Attribution:
     """Of one game and indicator: values by function, which sum to `whole`; interactions by pair; what dropping costs.
 
     `dropped`: the whole centre less the one without the function; its staff is gone (additive) or goes to the others
-    (fixed).
+    (fixed: the opportunity cost of having it in the function, where that is below zero). `unchanged`: the indicator is
+    the same in all runs; `undefined` replicates, in which it is no number in some coalition, are left out.
     """
 
     game: Game
@@ -107,6 +111,15 @@ class Attribution:
     whole: Difference
     pairs: int
     seed: int
+    unchanged: bool = False
+    undefined: int = 0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is said where the indicator never changes, or is not always defined."""
+        name = f"{EFFECT}{self.indicator}"
+        said = (unchanged_words(name),) if self.unchanged else ()
+        return said + left_out_words(name, self.undefined, self.pairs + self.undefined, "replicates")
 
     def ranked(self) -> list[str]:
         """Functions by their value, highest first."""
@@ -127,7 +140,10 @@ def attribute(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> list[Attribution]:
-    """Values of the functions in both games, for each indicator; raises ValueError if nobody works at the centre."""
+    """Values of the functions in both games, for each indicator.
+
+    Raises ValueError if nobody works at the centre, or where an indicator is defined in fewer than two replicates.
+    """
     names = players(scenario)
     if not names or not float(scenario.values["facilitator.fte"]) > 0.0:
         raise ValueError("nobody works at the centre, so there is nothing to attribute")
@@ -155,7 +171,13 @@ def attribute(
 def _attribution(
     game: Game, indicator: str, names: tuple[str, ...], worths: Mapping[Coalition, np.ndarray], seed: int
 ) -> Attribution:
-    values = {part: worth - worths[NONE] for part, worth in worths.items()}
+    table = np.column_stack(list(worths.values()))
+    outputs = outputs_of(np.repeat(worths[NONE][:, None], table.shape[1], axis=1), table)
+    there = outputs.defined
+    undefined = int((~there).sum())
+    if there.size - undefined < min(2, there.size):
+        raise undefined_error(f"{EFFECT}{indicator}", undefined, there.size, "replicates", "functions")
+    values = {part: worth[there] - worths[NONE][there] for part, worth in worths.items()}
     everybody = frozenset(names)
     drops = [values[everybody] - values[everybody - {name}] for name in names]
     inter = interactions(values, names)
@@ -174,6 +196,8 @@ def _attribution(
         found[-1],
         len(table),
         seed,
+        outputs.unchanged,
+        undefined,
     )
 
 
@@ -238,5 +262,8 @@ def reach_ranks(
         worths = [_worths(kept, [column], one)[:, 0] for kept in arms]
         return np.array([shapley(dict(zip(parts, worth - worth[0], strict=True)), names) for worth in worths])
 
-    found = run_all(values, replicate_seeds(seed, replicates), workers=workers, progress=progress)
-    return ReachRanks(indicator, names, np.mean(found, axis=0), replicates, seed)
+    found = np.array(run_all(values, replicate_seeds(seed, replicates), workers=workers, progress=progress))
+    there = np.isfinite(found).all(axis=(1, 2))
+    if not there.any():
+        raise undefined_error(f"{EFFECT}{indicator}", replicates, replicates, "replicates", "functions")
+    return ReachRanks(indicator, names, found[there].mean(axis=0), int(there.sum()), seed)

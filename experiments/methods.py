@@ -1,89 +1,42 @@
 """Methods of sensitivity analysis through one interface: a question and a number of runs in, a table out.
 
-Sampling and analysis are SALib's wherever it has them; chance is taken off, or shown as a floor: what an input that
-does nothing would score. A method is a function and a line in `METHODS`.
+Sampling and analysis are SALib's where it has what is needed; chance is taken off, or shown as a floor: what an input
+that does nothing would score. A method is a function and a line in `METHODS`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
-from dataclasses import dataclass, field
-from io import StringIO
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from abm.scenario import ScenarioError
+from experiments.analysis import (
+    DUMMY,
+    ENDS,
+    Analysis,
+    check_inputs,
+    left_out_words,
+    outputs_of,
+    salib_seed,
+    unchanged_words,
+    undefined_error,
+)
+from experiments.discovery import prim
 from experiments.indices import LEAST_BLOCKS
 from experiments.questions import Outcome, Question, names_of, too_few
+from experiments.sampled import delta, pawn, rbd_fast
 from experiments.sensitivity import Sample, SobolResult, result_of, sample
-from experiments.workbench import LEAST_DENSITY, prim_box
+
+__all__ = ["DUMMY", "METHODS", "Analysis", "elementary_effects", "least_runs", "morris", "salib_seed", "sobol"]
 
 RESAMPLES = 500
 LEVELS = 4  # of Morris' grid
 TRAJECTORIES = (4, 20)  # of Morris: at least, and as many as are better than more replicates
 FEWEST, MOST = 2, 16  # replicates of a row
-SAMPLED = 4  # replicates of a row of the methods that take any sample
-LEAST_SAMPLE = 60  # rows of these
-DUMMY = "(an input that does nothing)"
-PAWN_RESAMPLES, PAWN_SLICES = 100, 10
-QUARTER = 0.25  # of the rows: where the centre helps least
-ENDS = (0.025, 0.975)
-NORMAL = 1.96
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What a method found: one row an input, `measure` ranks them; `low` and `high` columns beside each measure."""
-
-    method: str
-    question: Question
-    table: pd.DataFrame
-    measure: str
-    rows: int
-    replicates: int
-    words: tuple[str, ...] = ()
-    sobol: SobolResult | None = None
-    convergence: pd.DataFrame | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def runs(self) -> int:
-        """Simulations."""
-        return self.rows * self.replicates * self.question.arms
-
-    def ranked(self) -> list[str]:
-        """Inputs by the measure, strongest first."""
-        table = self.table[self.table["name"] != DUMMY]
-        return table.sort_values(self.measure, ascending=False)["name"].tolist()
-
-    @property
-    def basis(self) -> str:
-        """What the numbers rest on."""
-        question = self.question
-        return (
-            f"{question.outcome.name} in {question.scenario.name}: {self.rows} rows of {self.replicates} replicates, "
-            f"{self.runs} runs, seed {question.seed}; 95 % intervals"
-        )
-
-
-def _no_groups(question: Question, method: str) -> None:
-    wide = [one.name for one in question.inputs if one.width > 1]
-    if wide:
-        raise ScenarioError([f"parameters: {wide[0]} is several inputs in one, which only sobol takes, not {method}"])
-
-
-def salib_seed(seed: int) -> int:
-    """A seed that SALib takes for one: 0 is none to it."""
-    return 1 + seed % (2**31 - 2)
-
-
-def _mean(with_: np.ndarray | None, without: np.ndarray) -> np.ndarray:
-    """Outputs of rows and replicates: the effect, or the outcome without the centre."""
-    return without if with_ is None else with_ - without
 
 
 # -- screening
@@ -103,7 +56,7 @@ def morris(question: Question, runs: int) -> Analysis:
     from SALib.analyze import morris as analysis
     from SALib.sample import morris as sampling
 
-    _no_groups(question, "morris")
+    check_inputs(question, "morris")
     count = len(question.inputs)
     step = (count + 1) * question.arms
     replicates = int(np.clip(runs // (TRAJECTORIES[1] * step), FEWEST, MOST))
@@ -113,13 +66,28 @@ def morris(question: Question, runs: int) -> Analysis:
     generator = np.random.default_rng([question.seed, count])
     u = sampling.sample(question.unit_problem, trajectories, num_levels=LEVELS, seed=generator)
     luck = np.repeat(np.arange(trajectories), count + 1)
-    without, with_ = question.run(u, replicates, "morris", luck)
-    y = _mean(with_, without)
+    outputs = outputs_of(*question.run(u, replicates, "morris", luck))
+    whole = outputs.defined.reshape(trajectories, -1).all(axis=1)
+    left, name = int(whole.sum()), question.outcome.name
+    if left < TRAJECTORIES[0]:
+        raise undefined_error(name, trajectories - left, trajectories, "trajectories", "morris")
+    kept = np.repeat(whole, count + 1)
+    u, y = u[kept], outputs.y[kept]
     found = analysis.analyze(
         question.unit_problem, u, y.mean(axis=1), num_levels=LEVELS, seed=salib_seed(question.seed)
     )
-    effects = elementary_effects(u, y, count)
-    noise = (effects.var(axis=2, ddof=1) / replicates).mean(axis=0)
+    table = _morris_table(question, found, elementary_effects(u, y, count))
+    above = int(table["above_floor"].sum())
+    said = f"{above} of {count} inputs move {name} more than chance alone would seem to ({left} trajectories)."
+    words = (
+        unchanged_words(name) if outputs.unchanged else said,
+        *left_out_words(name, trajectories - left, trajectories, "trajectories"),
+    )
+    return Analysis("morris", question, table, "mu_star", len(u), replicates, words)
+
+
+def _morris_table(question: Question, found: Mapping[str, Any], effects: np.ndarray) -> pd.DataFrame:
+    noise = (effects.var(axis=2, ddof=1) / effects.shape[2]).mean(axis=0)
     drawn = _resampled_rows(effects.mean(axis=2), question.seed)  # (draws, trajectories, inputs)
     star, spread = np.abs(drawn).mean(axis=1), drawn.std(axis=1, ddof=1)
     table = pd.DataFrame({"name": names_of(question.inputs), "mu_star": found["mu_star"], "mu": found["mu"]})
@@ -128,12 +96,7 @@ def morris(question: Question, runs: int) -> Analysis:
     table["sigma_low"], table["sigma_high"] = np.quantile(spread, ENDS, axis=0)
     table["floor"] = np.sqrt(noise * 2.0 / math.pi)
     table["above_floor"] = table["mu_star_low"] > table["floor"]
-    clear = table[table["above_floor"]]
-    words = (
-        f"{len(clear)} of {count} inputs move {question.outcome.name} more than chance alone would seem to "
-        f"({trajectories} trajectories).",
-    )
-    return Analysis("morris", question, table, "mu_star", len(u), replicates, words)
+    return table
 
 
 def elementary_effects(u: np.ndarray, y: np.ndarray, count: int) -> np.ndarray:
@@ -219,6 +182,10 @@ def _block_size(runs: int, cost: int) -> tuple[int, int]:
 
 def _sobol_result(question: Question, rows: Sample, replicates: int, part: str) -> SobolResult:
     without, with_ = question.run(rows.rows, replicates, part)
+    outputs, name = outputs_of(without, with_), question.outcome.name
+    undefined = int((~outputs.defined).sum())
+    if undefined:  # its rows belong together
+        raise undefined_error(name, undefined, len(outputs.y), "rows", "sobol")
     effect = with_ is not None
     return result_of(
         rows, with_ if with_ is not None else without, without if effect else None,
@@ -237,10 +204,12 @@ def _widest(result: SobolResult) -> float:
 
 
 def _sobol_analysis(question: Question, looks: list[SobolResult], ratio: float, width: float | None) -> Analysis:
-    last = looks[-1]
+    last, variance = looks[-1], looks[-1].variance
     words = [f"Chance has {ratio:.2g} times the variance of the parameters' mean in the pilot, so rows have "
              f"{last.replicates} replicates."]  # fmt: skip
-    if not last.identified:
+    if variance["parametric"] == variance["chance"] == 0.0:
+        words = [unchanged_words(question.outcome.name)]
+    elif not last.identified:
         words.append("Not identified: the interval of the parametric variance includes zero, so no index is given.")
     elif width is not None:
         reached = _widest(last) <= width
@@ -249,113 +218,6 @@ def _sobol_analysis(question: Question, looks: list[SobolResult], ratio: float, 
     frame = last.to_frame().drop(columns=["rows", "replicates", "blocks", "seed"])
     convergence = pd.concat([one.to_frame() for one in looks], ignore_index=True)
     return Analysis("sobol", question, frame, "ST", last.rows, last.replicates, tuple(words), last, convergence)
-
-
-# -- any sample
-
-
-def _sampled(question: Question, runs: int, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Quantiles of a Latin hypercube and outputs of each row and replicate; the last input does nothing."""
-    from scipy.stats import qmc
-
-    _no_groups(question, method)
-    rows = runs // (SAMPLED * question.arms)
-    needed = max(LEAST_SAMPLE, 4 * len(question.inputs))
-    if rows < needed:
-        raise too_few(runs, needed * SAMPLED * question.arms, f"{method} over {len(question.inputs)} inputs")
-    generator = np.random.default_rng([question.seed, rows])
-    u = qmc.LatinHypercube(question.width + 1, rng=generator).random(rows)
-    without, with_ = question.run(u[:, :-1], SAMPLED, "sample")
-    return u, _mean(with_, without)
-
-
-def _with_dummy(question: Question) -> dict[str, Any]:
-    names = [*names_of(question.inputs), DUMMY]
-    return {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
-
-
-def pawn(question: Question, runs: int) -> Analysis:
-    """PAWN (Pianosi & Wagener 2018): median distance of the outcome's law from that given the input's tenth."""
-    from SALib.analyze import pawn as analysis
-
-    u, y = _sampled(question, runs, "pawn")
-    problem, seed = _with_dummy(question), salib_seed(question.seed)
-    mean = y.mean(axis=1)
-
-    def median(places: np.ndarray) -> np.ndarray:
-        return np.array(analysis.analyze(problem, u[places], mean[places], S=PAWN_SLICES, seed=seed)["median"])
-
-    generator = np.random.default_rng(question.seed)
-    drawn = [median(generator.integers(len(u), size=len(u))) for _ in range(PAWN_RESAMPLES)]
-    half = NORMAL * np.std(drawn, axis=0, ddof=1)  # a distance of samples has a bias, so no quantiles of resamples
-    found = {"pawn": median(np.arange(len(u))), "half": half}
-    return _floored("pawn", question, _table(problem, found, "pawn", "half"), len(u))
-
-
-def delta(question: Question, runs: int) -> Analysis:
-    """Moment-independent delta (Borgonovo 2007; Plischke et al. 2013)."""
-    from SALib.analyze import delta as analysis
-
-    u, y = _sampled(question, runs, "delta")
-    problem = _with_dummy(question)
-    with redirect_stdout(StringIO()):  # it prints what it thinks of the bins
-        found = analysis.analyze(problem, u, y.mean(axis=1), seed=salib_seed(question.seed))
-    found = {"delta": found["delta_balanced"], "half": found["delta_balanced_conf"]}
-    return _floored("delta", question, _table(problem, found, "delta", "half"), len(u))
-
-
-def rbd_fast(question: Question, runs: int) -> Analysis:
-    """First-order indices by random balance designs (Tarantola et al. 2006); chance is not taken off."""
-    from SALib.analyze import rbd_fast as analysis
-
-    u, y = _sampled(question, runs, "rbd_fast")
-    problem = _with_dummy(question)
-    found = analysis.analyze(problem, u, y.mean(axis=1), seed=np.random.default_rng(question.seed))
-    return _floored("rbd_fast", question, _table(problem, found, "S1", "S1_conf"), len(u))
-
-
-def _table(problem: Mapping[str, Any], found: Mapping[str, Any], measure: str, half: str) -> pd.DataFrame:
-    value, spread = np.array(found[measure]), np.array(found[half])
-    return pd.DataFrame({
-        "name": problem["names"], measure: value, f"{measure}_low": value - spread, f"{measure}_high": value + spread,
-    })  # fmt: skip
-
-
-def _floored(method: str, question: Question, table: pd.DataFrame, rows: int) -> Analysis:
-    measure = str(table.columns[1])
-    floor = float(table.iloc[-1][f"{measure}_high"])
-    clear = (table[f"{measure}_low"] > floor) & (table["name"] != DUMMY)
-    table = table.assign(floor=floor, above_floor=clear)
-    words = (f"{int(clear.sum())} of {len(table) - 1} inputs score beyond what one that does nothing may "
-             f"({measure} {floor:.3f}).",)  # fmt: skip
-    return Analysis(method, question, table, measure, rows, SAMPLED, words)
-
-
-def prim(question: Question, runs: int) -> Analysis:
-    """Scenario discovery (PRIM, Friedman & Fisher 1999; Bryant & Lempert 2010): where is the outcome in its lowest
-    quarter? Needs the extra `discovery` (EMA Workbench)."""
-    u, y = _sampled(question, runs, "prim")
-    mean = y.mean(axis=1)
-    limit = float(np.quantile(mean, QUARTER))
-    values = pd.DataFrame(question.columns(u[:, :-1]))
-    box = prim_box(values, mean <= limit)
-    steps = box.peeling_trajectory
-    dense = steps["mean"].iloc[-1] >= LEAST_DENSITY  # otherwise no box is found: the whole space
-    chosen = int((steps["coverage"] * steps["density"]).to_numpy().argmax()) if dense else 0
-    limits, whole = box.box_lims[chosen], box.box_lims[0]
-    rows = []
-    for name in names_of(question.inputs):
-        (low, high), (least, most) = limits[name], whole[name]
-        rows.append({"name": name, "low": low, "high": high, "restricted": bool(low > least or high < most),
-                     "kept": float((high - low) / (most - least))})  # fmt: skip
-    table = pd.DataFrame(rows).sort_values("kept", ignore_index=True)
-    facts = {name: float(steps[name].iloc[chosen]) for name in ("coverage", "density", "mass")}
-    words = (
-        f"Lowest quarter of {question.outcome.name}: {limit:.3g} or less. In the box {100 * facts['density']:.0f} % of "
-        f"the rows are of it, against {100 * QUARTER:.0f} % overall; it holds {100 * facts['coverage']:.0f} % of them "
-        f"in {100 * facts['mass']:.0f} % of the space.",
-    )
-    return Analysis("prim", question, table, "kept", len(u), SAMPLED, words, more=facts)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What pairs of runs tell: mean differences and ratios of means with intervals, and the spread over single futures.
 
-Intervals are 95 %: Student's t for means (`mean_interval`), Fieller (1954) for ratios of means (`fieller`), percentile
-bootstrap over pairs for the pairing gain. A share of nobody is not defined, and NaN in a run: a pair counts in a column
+Intervals are 95 %: Student's t for means (`mean_interval`), Fieller (1954) for ratios of means (`fieller`), both
+corrected where a sample is too skewed for them (skew.py); percentile bootstrap over pairs for the pairing gain. A share of nobody is not defined, and NaN in a run: a pair counts in a column
 only where both of its runs are defined.
 """
 
@@ -13,6 +13,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+
+from experiments import skew
+from experiments.skew import ratio_interval
 
 BOOTSTRAP = 2000
 FUTURES = (0.05, 0.95)  # quantiles between which nine single futures in ten are
@@ -69,9 +72,8 @@ def mean_interval(sample: np.ndarray) -> tuple[float, float]:
     """95 % interval of the mean of a sample without gaps, shape (pairs,); nan for fewer than two."""
     if sample.size < 2:
         return math.nan, math.nan
-    mean = float(sample.mean())
-    half = t_quantile(sample.size) * float(sample.std(ddof=1)) / math.sqrt(sample.size)
-    return mean - half, mean + half
+    found = skew.mean_interval(sample)
+    return found.low, found.high
 
 
 def future_interval(sample: np.ndarray) -> tuple[float, float]:
@@ -155,21 +157,8 @@ def _difference(without: np.ndarray, with_: np.ndarray, unit: str, pairs: int, g
 
 
 def fieller(upper: np.ndarray, lower: np.ndarray, unit: str) -> Ratio:
-    """Ratio of the means of two paired samples with Fieller's interval (shape (pairs,) each, NaN where not defined)."""
+    """Ratio of the means of two paired samples with its interval (shape (pairs,) each, NaN where not defined)."""
     defined = ~(np.isnan(upper) | np.isnan(lower))
     upper, lower = upper[defined], lower[defined]
-    pairs = upper.size
-    if pairs < 3 or float(lower.mean()) <= 0.0:
-        return Ratio(unit, None, None, None, pairs)
-    a, b = float(upper.mean()), float(lower.mean())
-    covariance = np.cov(upper, lower) / pairs
-    t2 = t_quantile(pairs) ** 2
-    g = t2 * covariance[1, 1] / b**2
-    if g >= 1.0:
-        return Ratio(unit, a / b, None, None, pairs)
-    inner = covariance[0, 0] - 2 * a / b * covariance[0, 1] + (a / b) ** 2 * covariance[1, 1]
-    inner -= g * (covariance[0, 0] - covariance[0, 1] ** 2 / covariance[1, 1]) if covariance[1, 1] > 0 else 0.0
-    middle = a / b - g * covariance[0, 1] / covariance[1, 1] if covariance[1, 1] > 0 else a / b
-    half = math.sqrt(t2 * max(inner, 0.0)) / b
-    low, high = sorted(((middle - half) / (1 - g), (middle + half) / (1 - g)))
-    return Ratio(unit, a / b, float(low), float(high), pairs)
+    found = ratio_interval(upper, lower)
+    return Ratio(unit, found.value, found.low, found.high, int(upper.size))

@@ -1,8 +1,10 @@
 """As many pairs as an interval needs: replicates are added until it is narrow enough.
 
 Stopping by the width of the usual interval keeps its coverage as the width goes to nothing (Chow & Robbins 1965, Annals
-of Mathematical Statistics 36:457-462); from thirty pairs on it is close (tests/test_precision.py measures it). A
-verdict, unlike a width, must not be stopped so: hypotheses have a confidence sequence for that.
+of Mathematical Statistics 36:457-462); from thirty pairs on it is close. Where differences are skewed, a sample that
+has not yet seen its tail has both a low mean and a narrow interval, so it stops too soon: intervals are corrected for
+skewness (skew.py), and a narrow one must still be narrow with a third more pairs. tests/test_precision.py measures the
+coverage. A verdict, unlike a width, must not be stopped so: hypotheses have a confidence sequence for that.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from experiments.pairs import mean_interval
 from experiments.runner import Progress, replicate_seeds, run_all
 from experiments.sequences import has_moved
+from experiments.skew import CORRECTED, mean_interval
 
 Result = TypeVar("Result")
+CONFIRMED = 4 / 3  # times the pairs at which a skewed interval must still be narrow
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,17 @@ class UntilNarrow:
             raise ValueError(f"the width of an interval must be above 0, not {self.width:g}")
 
 
-def widest(differences: np.ndarray) -> float:
-    """Width of the widest 95 % interval of means; array of shape (pairs, columns), NaN where a pair is not defined.
+def widest(differences: np.ndarray) -> tuple[float, bool]:
+    """Width of the widest 95 % interval of means, and whether any was corrected for skewness.
 
-    Infinite while a column has hardly moved: what is rare and has not been seen yet looks certain.
+    Shape (pairs, columns), NaN where a pair is not defined. Infinite while a column has hardly moved: what is rare and
+    has not been seen yet looks certain.
     """
     samples = [column[~np.isnan(column)] for column in differences.T]
     if not all(map(has_moved, samples)):
-        return math.inf
-    return max(high - low for low, high in map(mean_interval, samples))
+        return math.inf, False
+    found = [mean_interval(sample) for sample in samples]
+    return max(one.high - one.low for one in found), any(one.method == CORRECTED for one in found)
 
 
 def run_replicates(
@@ -62,17 +67,20 @@ def run_replicates(
     if isinstance(wanted, int):
         return run_all(function, replicate_seeds(seed, wanted), workers=workers, progress=progress)
     results: list[Result] = []
-    target = min(wanted.first, wanted.most)
+    target, confirming = min(wanted.first, wanted.most), False
     while True:
         seeds = replicate_seeds(seed, target)[len(results) :]
         told = _from(len(results), progress)
         results += run_all(function, seeds, workers=workers, progress=told)
-        width = widest(differences(results, wanted.indicator))
-        if width <= wanted.width or len(results) >= wanted.most:
+        pairs = len(results)
+        width, skewed = widest(differences(results, wanted.indicator))
+        narrow = width <= wanted.width
+        if pairs >= wanted.most or (narrow and (confirming or not skewed)):
             return results
-        growth = (width / wanted.width) ** 2
-        needed = math.ceil(len(results) * growth) if math.isfinite(growth) else wanted.most
-        target = min(max(needed, len(results) + 10), 2 * len(results), wanted.most)
+        confirming = narrow
+        growth = CONFIRMED if narrow else (width / wanted.width) ** 2
+        needed = math.ceil(pairs * growth) if math.isfinite(growth) else wanted.most
+        target = min(max(needed, pairs + 10), 2 * pairs, wanted.most)
 
 
 def _from(before: int, progress: Progress | None) -> Progress | None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from abm.catalogue import nearest
-from abm.parameters import FUNCTIONS, Value
+from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
 from experiments.designs import Columns, Design
@@ -40,11 +40,12 @@ class Input:
     name: str
     width: int
     at: Callable[[np.ndarray], Columns] = field(repr=False)
+    ordered: bool = True  # do its values have an order that quantiles follow?
 
 
 def of_range(one: Range) -> Input:
     """A parameter over its range."""
-    return Input(one.name, 1, lambda u: {one.name: one.at(u[:, 0])})
+    return Input(one.name, 1, lambda u: {one.name: one.at(u[:, 0])}, one.parameter.numeric)
 
 
 def _shares(u: np.ndarray) -> Columns:
@@ -57,7 +58,8 @@ ALL_SHARES = Input(SHARES, len(FUNCTIONS), _shares)
 
 
 def read_inputs(text: str, scenario: Scenario) -> list[Input]:
-    """'discovery.finds, facilitator.shares' -> inputs over their declared ranges; raises ScenarioError."""
+    """'discovery.finds, facilitator.shares' -> inputs over their declared ranges, choices over all that are declared;
+    raises ScenarioError."""
     inputs, errors = [], []
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -65,7 +67,8 @@ def read_inputs(text: str, scenario: Scenario) -> list[Input]:
             inputs.append(ALL_SHARES)
             continue
         try:
-            one = read_range(name, DECLARED, scenario.values)
+            choices = BY_NAME[name].choices if name in BY_NAME else ()
+            one = read_range(name, list(choices) or DECLARED, scenario.values)
             if name.startswith(f"{SHARES}."):
                 raise ValueError(f"{name}: cannot vary while the other shares rest; name {SHARES} for all five")
             inputs.append(of_range(one))

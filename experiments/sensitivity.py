@@ -26,7 +26,7 @@ Function = Callable[[Any, Any, bool], Any]
 BLOCKS = 16  # independently scrambled; fewer where there are few samples
 LEAST_SAMPLES = 8  # in a block
 MOST_SEED = 2**63 - 1
-UNIT_INTERVAL = (0.0, 1.0)
+ROUNDING = 1e-14  # of the outputs: some units in the last place
 
 
 class SensitivityError(ValueError):
@@ -101,9 +101,14 @@ def check_problem(problem: Mapping[str, Any]) -> tuple[str, ...]:
 def blocks_of(base_samples: int) -> int:
     """How many blocks so many base samples make; raises SensitivityError unless they are a power of two, 32 or more."""
     least = LEAST_BLOCKS * LEAST_SAMPLES
-    if base_samples != int(base_samples) or base_samples < least or base_samples & (base_samples - 1):
+    if not _whole(base_samples) or base_samples < least or int(base_samples) & (int(base_samples) - 1):
         raise SensitivityError(f"base_samples: {base_samples} is not a power of two from {least} on")
     return min(BLOCKS, base_samples // LEAST_SAMPLES)
+
+
+def _whole(value: Any) -> bool:
+    """Is it a whole number?"""
+    return isinstance(value, (int, np.integer, float)) and not isinstance(value, bool) and value == value // 1
 
 
 def sample(problem: Mapping[str, Any], size: int, blocks: Sequence[int], second_order: bool, seed: int) -> Sample:
@@ -198,6 +203,8 @@ def result_of(
         raise SensitivityError(f"{int(bad.any(axis=1).sum())} of {len(y)} rows have a value that is no number")
     replicates = y.shape[1]
     means, variances = y.mean(axis=1), y.var(axis=1, ddof=1)
+    if is_constant(y, max(float(np.abs(arm).max()) for arm in (with_, without) if arm is not None)):
+        means, variances = np.zeros_like(means), np.zeros_like(variances)  # rounding is no variance
     found = intervals(moments(design.arrange(means, variances, replicates)), replicates)
     identified = bool(found["variance"].low > 0.0)
     kept = ("first", "total", "second") if design.second_order else ("first", "total")
@@ -216,6 +223,11 @@ def result_of(
         replicates,
         seed,
     )
+
+
+def is_constant(y: np.ndarray, size: float) -> bool:
+    """Are finite values the same but for rounding, as large as `size` are what they are made of?"""
+    return bool(np.ptp(y) <= ROUNDING * size)
 
 
 def _nothing(one: Interval) -> Interval:
@@ -256,11 +268,24 @@ def pair_seeds(rows: int, replicates: int, seed: int) -> np.ndarray:
 def evaluate(function: Function, x: np.ndarray, seeds: np.ndarray, treated: bool, vectorized: bool) -> np.ndarray:
     """Outputs of all rows and replicates, shape (rows, replicates)."""
     if vectorized:
-        flat = function(np.repeat(x, seeds.shape[1], axis=0), seeds.ravel(), treated)
-        return np.asarray(flat, float).reshape(seeds.shape)
+        flat = _numbers(function(np.repeat(x, seeds.shape[1], axis=0), seeds.ravel(), treated), seeds.size)
+        return flat.reshape(seeds.shape)
     return np.array(
-        [[float(function(row, int(seed), treated)) for seed in own] for row, own in zip(x, seeds, strict=True)]
+        [[_numbers(function(row, int(seed), treated), 1)[0] for seed in own] for row, own in zip(x, seeds, strict=True)]
     )
+
+
+def _numbers(returned: Any, count: int) -> np.ndarray:
+    """What a function returned as so many numbers, shape (count,); an array of one value counts as the value."""
+    try:
+        values = np.asarray(returned, float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if returned is None or values.size != count:
+        found = f"an array of shape {values.shape}" if values.size > 1 else type(returned).__name__
+        expected = "one number" if count == 1 else f"{count} numbers, one a row"
+        raise SensitivityError(f"function: returned {found}; expected {expected}")
+    return values.reshape(count)
 
 
 def sobol(
@@ -280,7 +305,7 @@ def sobol(
     SALib's dict (num_vars, names, bounds, optional groups and dists). Needs two replicates a row, also of a function
     without chance. Raises SensitivityError.
     """
-    if replicates != int(replicates) or replicates < 2:
+    if not _whole(replicates) or replicates < 2:
         raise SensitivityError(f"replicates: {replicates}; chance can only be told from parameters with two or more")
     if quantity not in ("effect", "outcome"):
         raise SensitivityError(f"quantity: {quantity!r} is neither effect nor outcome")
@@ -290,6 +315,7 @@ def sobol(
         raise SensitivityError(*error.errors) from None
     check_problem(problem)
     count = blocks_of(base_samples)
+    base_samples, replicates, seed = (int(one) for one in (base_samples, replicates, seed))
     design = sample(problem, base_samples // count, range(count), second_order, seed)
     seeds = pair_seeds(len(design.rows), replicates, seed)
     without = evaluate(function, design.rows, seeds, False, vectorized)

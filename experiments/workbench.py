@@ -1,4 +1,4 @@
-"""What the EMA Workbench takes and gives (extra `discovery`): frames of a sweep, and PRIM whatever its version.
+"""What the EMA Workbench (extra `discovery`) takes: frames of a sweep.
 
 Versions 2.5 and 3.0 write limits that are no whole numbers into columns of the kind of the values, which pandas 3
 refuses: so no column is of whole numbers.
@@ -6,7 +6,6 @@ refuses: so no column is of whole numbers.
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,10 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-from abm.scenario import ScenarioError
-
-LEAST_DENSITY = 0.5  # of a box that says anything
 
 
 def frames(
@@ -48,19 +43,3 @@ def _register(names: Sequence[str]) -> None:
         for name in names:
             with suppress(ValueError):  # already known as something else
                 ScalarOutcome(name)
-
-
-def prim_box(values: pd.DataFrame, wanted: np.ndarray) -> Any:
-    """The workbench's box (PRIM) around the `wanted` rows of `values`, shape (rows,); raises ScenarioError without it.
-
-    Version 2.5 gives the whole space where no box is of LEAST_DENSITY; to 3.0, which does not, this is left to the
-    caller.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            from ema_workbench.analysis.prim import Prim
-        except ImportError:
-            raise ScenarioError(["method prim: pip install 'kretslopp[discovery]'"]) from None
-        asked = {"threshold": LEAST_DENSITY} if "threshold" in inspect.signature(Prim).parameters else {}
-        return Prim(values.astype(float), wanted, peel_alpha=0.1, **asked).find_box()

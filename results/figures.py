@@ -313,7 +313,8 @@ FIGURES: tuple[Drawing, ...] = (
         "shares",
         "What each function adds",
         "Shapley values: the average of what a function adds to living exchanges over all groups of other functions, "
-        "with its own staff, and with the whole staff shared by those that work. They sum to the whole effect.",
+        "with its own staff, and against what that staff would add in the others (opportunity cost). They sum to the "
+        "whole effect.",
         "Bars: 95 % interval; grey: 10 to 90 % over the ranges of what one person reaches",
         lambda study: attribution_figure(study.attribution, "exchanges", study.ranks),
         lambda study: bool(study.attribution),

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.attribution import GAMES, Attribution, ReachRanks
+from experiments.effect import Difference
 from experiments.files import write_csv, write_text
 from experiments.methods import DUMMY, Analysis
 from results import markdown
@@ -20,18 +21,23 @@ from results.drawing import BLUE, FAINT, GREY, INK, ORANGE, function_label, new_
 from results.listings import as_text
 from results.tables import effect_cells, number, percent_or_number
 
+NO_NUMBER = "-"
 SHOWN = 20  # inputs in a table for people, and in a figure
 MEASURES = {
     "mu_star": "mu*, mean size of the change from one end of the range to the other",
     "ST": "share of the variance of the mean",
-    "pawn": "PAWN, median distance of the outcome's law",
+    "pawn": "PAWN, mean distance of the outcome's law",
     "delta": "delta",
     "S1": "first-order share of variance",
     "kept": "part of the range that is kept",
 }
 GAME_WORDS = {
-    "additive": "each function with its own staff",
-    "fixed": "the whole staff shared by those that work",
+    "additive": "with its own staff",
+    "fixed": "against its staff in the others (opportunity cost)",
+}
+VALUE = {
+    "additive": "adds, with its own staff",
+    "fixed": "on average, against its staff in the others (opportunity cost)",
 }
 REACH_WORDS = "All rest on what one person reaches in each function, which is judgement and decides the ranking"
 
@@ -70,11 +76,13 @@ def budget_words(analysis: Analysis) -> str:
 
 
 def _cell(row: Mapping[Any, Any], measure: str) -> str:
+    if row[measure] != row[measure]:
+        return NO_NUMBER
     return f"{_three(row[measure])} ({_three(row[f'{measure}_low'])} to {_three(row[f'{measure}_high'])})"
 
 
 def _three(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:.3g}" if value == value else NO_NUMBER
 
 
 # -- tables
@@ -83,11 +91,7 @@ def _three(value: float) -> str:
 def shown_rows(analysis: Analysis, most: int = SHOWN) -> list[dict[str, str]]:
     """The strongest inputs with their measures and intervals."""
     if analysis.method == "prim":
-        return [
-            {"input": str(row["name"]), "low": _three(row["low"]), "high": _three(row["high"]),
-             "restricted": "yes" if row["restricted"] else ""}
-            for _, row in analysis.table.iterrows()
-        ]  # fmt: skip
+        return [_box_row(row) for row in analysis.table.head(most).to_dict(orient="records")]
     table = analysis.table.sort_values(analysis.measure, ascending=False)
     measures = [name for name in table.columns if f"{name}_low" in table.columns]
     rows = []
@@ -99,11 +103,19 @@ def shown_rows(analysis: Analysis, most: int = SHOWN) -> list[dict[str, str]]:
     return rows
 
 
+def _box_row(row: Mapping[Any, Any]) -> dict[str, str]:
+    """What a box keeps of an input, and whether that is more than chance."""
+    values = "all" if row["kept"] == 1.0 else str(row["values"])
+    kept = values if row["values"] else f"{_three(row['low'])} to {_three(row['high'])}"
+    p = "" if row["p"] != row["p"] else f"{row['p']:.3f}"
+    return {"input": str(row["name"]), "in the box": kept, "restricted": "yes" if row["restricted"] else "", "p": p}
+
+
 def analysis_text(analysis: Analysis, most: int = SHOWN) -> str:
     """For the terminal."""
     left_out = len(analysis.table) - most
     parts = [as_text(shown_rows(analysis, most))]
-    if left_out > 0 and analysis.method != "prim":
+    if left_out > 0:
         parts.append(f"and {left_out} more")
     parts += [textwrap.fill(words(analysis), 118), textwrap.fill(analysis.basis + ".", 118)]
     return "\n\n".join(parts)
@@ -129,15 +141,18 @@ def analysis_dict(analysis: Analysis) -> dict[str, Any]:
 
 
 def attribution_rows(found: Sequence[Attribution], indicator: str, reach: ReachRanks | None) -> list[dict[str, str]]:
-    """What each function adds in both games, what dropping it costs, and how the ranking hangs on reach."""
+    """What each function adds with its own staff, what that staff is worth against its work in the other functions
+    (opportunity cost, which is no harm), and how the ranking hangs on reach."""
     by_game = {one.game: one for one in found if one.indicator == indicator}
     rows = []
     for name in by_game["additive"].ranked():
         row = {"function": function_label(name)}
-        for game in GAMES:
-            row[f"adds, {GAME_WORDS[game]}"] = effect_cells(by_game[game].values[name])[2]
-        row["lost if dropped"] = effect_cells(by_game["additive"].dropped[name])[2]
-        row["lost if its staff goes to the others"] = effect_cells(by_game["fixed"].dropped[name])[2]
+        row[VALUE["additive"]] = effect_cells(by_game["additive"].values[name])[2]
+        row["lost if dropped, staff and all"] = effect_cells(by_game["additive"].dropped[name])[2]
+        row[VALUE["fixed"]] = effect_cells(by_game["fixed"].values[name])[2]
+        row["against giving its staff to the others (opportunity cost)"] = effect_cells(by_game["fixed"].dropped[name])[
+            2
+        ]
         if reach is not None:
             low, high = reach.spread[name]
             row["over the ranges of reach"] = (
@@ -146,7 +161,7 @@ def attribution_rows(found: Sequence[Attribution], indicator: str, reach: ReachR
         rows.append(row)
     whole = by_game["additive"].whole
     total = effect_cells(whole)[2]
-    rows.append({"function": "Whole centre", **{f"adds, {GAME_WORDS[game]}": total for game in GAMES}})
+    rows.append({"function": "Whole centre", **{VALUE[game]: total for game in GAMES}})
     columns = list(rows[0])
     return [{column: row.get(column, "") for column in columns} for row in rows]
 
@@ -155,22 +170,23 @@ def attribution_words(found: Sequence[Attribution], indicator: str, reach: Reach
     """One paragraph, from the numbers."""
     by_game = {one.game: one for one in found if one.indicator == indicator}
     additive, fixed = by_game["additive"], by_game["fixed"]
+    basis = " ".join([f"{additive.pairs} replicates, seed {additive.seed}, 95 % intervals.", *additive.words])
+    if additive.unchanged:
+        return basis
     first, strongest = additive.ranked()[0], fixed.ranked()[0]
     clear = [pair for pair, one in additive.pairs_of.items() if one.ci_low > 0 or one.ci_high < 0]
     helps = [pair for pair in clear if additive.pairs_of[pair].mean > 0]
     text = (
         f"{function_label(first)} adds most with the staff it has ({effect_cells(additive.values[first])[2]} of "
-        f"{effect_cells(additive.whole)[2]}); where the whole staff is shared by those that work, "
+        f"{effect_cells(additive.whole)[2]}); counted against what its staff would do in the others, "
         f"{function_label(strongest).lower()} does ({effect_cells(fixed.values[strongest])[2]}). "
     )
-    less = [name for name in fixed.names if fixed.dropped[name].ci_high < 0]
-    if less:
-        names = " and ".join(function_label(name).lower() for name in less)
-        text += f"The centre would bring more if the staff of {names} went to the others. "
+    for name in fixed.names:
+        if fixed.dropped[name].ci_high < 0:
+            text += opportunity_words(function_label(name), additive.values[name], fixed.dropped[name])
     if helps:
         pairs = "; ".join(" and ".join(function_label(name).lower() for name in pair) for pair in helps)
         text += f"Pairs that add clearly more together than apart: {pairs}. "
-    basis = f"{additive.pairs} replicates, seed {additive.seed}, 95 % intervals."
     if reach is None:
         return f"{text}{REACH_WORDS}. {basis}"
     share, points = reach.first[first], len(reach.values)
@@ -178,6 +194,12 @@ def attribution_words(found: Sequence[Attribution], indicator: str, reach: Reach
         f"{REACH_WORDS}: over the ranges of reach, {function_label(first).lower()} is first at {100 * share:.0f} % of "
         f"{points} points ({reach.replicates} replicates each). {basis}"
     )
+
+
+def opportunity_words(label: str, own: Difference, against: Difference) -> str:
+    """Of a function whose staff would bring more in the others: what it adds itself first."""
+    more = percent_or_number(-against.mean, against.unit).replace(" %", " pp")
+    return f"{label}: {effect_cells(own)[2]} with its own staff; in the others the same staff would bring {more} more. "
 
 
 def attribution_frame(found: Sequence[Attribution]) -> pd.DataFrame:
@@ -317,11 +339,12 @@ def map_figure(table: pd.DataFrame, outcome: str, unit: str, basis: str) -> Figu
     figure = new_figure(4.8)
     axes = single_axes(figure)
     image = axes.imshow(mean.to_numpy(), origin="lower", aspect="auto", cmap="Blues")
-    middle = 0.5 * (mean.to_numpy().min() + mean.to_numpy().max())
+    middle = 0.5 * (np.nanmin(mean) + np.nanmax(mean))
     for row in range(mean.shape[0]):
         for column in range(mean.shape[1]):
             value, spread = float(mean.to_numpy()[row, column]), float(error.to_numpy()[row, column])
             text = f"{percent_or_number(value, unit)}\n± {percent_or_number(spread, unit)}".replace(" %", " pp")
+            text = "not\ndefined" if value != value else text
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if value > middle else INK)
     axes.set_xticks(range(mean.shape[1]), [f"{value:.3g}" for value in mean.columns])
     axes.set_yticks(range(mean.shape[0]), [f"{value:.3g}" for value in mean.index])

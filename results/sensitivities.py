@@ -166,21 +166,23 @@ def _functions(scenario: Scenario, asked: Asked, outcome: Outcome, folder: Path,
 
 
 def _map(question: Question, asked: Asked, folder: Path) -> Found:
-    table = two_way(question, asked.runs)
-    replicates = int(table["replicates"].iloc[0])
-    basis = f"{question.outcome.name} in {question.scenario.name}, {replicates} replicates, seed {asked.seed}"
+    found = two_way(question, asked.runs)
+    table, replicates, name = found.table, found.replicates, question.outcome.name
+    basis = f"{name} in {question.scenario.name}, {replicates} replicates, seed {asked.seed}"
     write_csv(folder / "map.csv", table.assign(seed=asked.seed))
-    draw = partial(map_figure, table, question.outcome.name, question.outcome.unit, basis)
-    write_figure(draw, folder / "map", f"{question.outcome.name} over two parameters")
+    draw = partial(map_figure, table, name, question.outcome.unit, basis)
+    write_figure(draw, folder / "map", f"{name} over two parameters")
     rows = [{str(name): f"{value:.4g}" for name, value in row.items()} for row in table.to_dict(orient="records")]
-    page = [f"# {question.outcome.name} over two parameters", "", basis + ".", "", "![](map.png)", ""]
+    words = " ".join([*found.words, f"{basis}."])
+    page = [f"# {name} over two parameters", "", words, "", "![](map.png)", ""]
     write_text(folder / "sensitivity.md", "\n".join(page))
     facts = {
         "method": MAP,
         "scenario": question.scenario.name,
-        "outcome": question.outcome.name,
+        "outcome": name,
         "replicates": replicates,
         "seed": asked.seed,
-        "points": table.to_dict(orient="records"),
+        "points": table.astype(object).where(table.notna(), None).to_dict(orient="records"),
+        "words": words,
     }
-    return Found(f"{as_text(rows)}\n\n{basis}", facts, replicates)
+    return Found(f"{as_text(rows)}\n\n{textwrap.fill(words, 118)}", facts, replicates)

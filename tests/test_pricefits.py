@@ -8,16 +8,17 @@ import os
 import subprocess
 import sys
 import tomllib
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.optimize import check_grad
 from scipy.signal import lfilter
 from scipy.stats import binom, multivariate_normal
+from statsmodels.tsa.stattools import adfuller
 
 from abm.catalogue import COMMODITY, COMMODITY_NUMBERS, Commodity, DataError
 from abm.parameters import record
@@ -231,16 +232,46 @@ def test_unit_root_p_values() -> None:
     assert dickey_fuller(np.full(30, np.nan)) is None
 
 
-def test_unit_root_statistic_is_that_of_statsmodels() -> None:
-    tools = pytest.importorskip("statsmodels.tsa.stattools")
-    values = simulated(TRUTH, 9).monthly
-    ours = dickey_fuller(values)
-    assert ours is not None
-    with warnings.catch_warnings(action="ignore"):  # on what it will return in years to come
-        theirs = tools.adfuller(values, maxlag=ours.lags, regression="c", autolag=None)
-    # theirs has equations that ours leaves out to compare lags
-    assert ours.statistic == pytest.approx(theirs[0], abs=0.25)
-    assert tail(theirs[0]) == pytest.approx(theirs[1], rel=1e-6)
+def _autoregressive(random: np.random.Generator, size: int, phi: float, shocks: str) -> np.ndarray:
+    """A series with a half-life set by `phi` and shocks that are normal, fat-tailed or a moving average."""
+    drawn = random.standard_t(3, size + 2) if shocks == "fat" else random.standard_normal(size + 2)
+    if shocks == "averaged":
+        drawn[2:] += 0.6 * drawn[1:-1] + 0.3 * drawn[:-2]
+    return lfilter([1.0], [1.0, -phi], drawn[2:])
+
+
+@pytest.mark.parametrize("shocks", ["normal", "fat", "averaged"])
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9, 0.97, 1.0])
+def test_unit_root_is_that_of_statsmodels(phi: float, shocks: str) -> None:
+    """Statistic, p-value and lags of the maintained package at its own choice of the largest lag, to 1e-9."""
+    random = np.random.default_rng([int(100 * phi), len(shocks)])
+    for size in (61, 90, 150, 365, 800):
+        for level, trend in ((0.0, 0.0), (8.0, 0.02)):
+            values = 0.1 * _autoregressive(random, size, phi, shocks) + level + trend * np.arange(size)
+            ours = dickey_fuller(values)
+            theirs = adfuller(values, regression="c", autolag="BIC", result_object=True)
+            assert ours is not None
+            assert ours.lags == theirs.lags
+            assert ours.statistic == pytest.approx(theirs.statistic, rel=1e-9, abs=1e-9)
+            assert ours.p == pytest.approx(theirs.pvalue, abs=1e-9)
+
+
+def test_unit_root_takes_all_equations_that_the_lags_leave() -> None:
+    """Gaps take out the equations they touch, no more; where nothing can be tested there is no verdict."""
+    values = _autoregressive(np.random.default_rng(2), 200, 0.5, "normal")
+    holes = values.copy()
+    holes[[60, 130]] = np.nan
+    whole, gappy = dickey_fuller(values), dickey_fuller(holes)
+    assert whole is not None
+    assert gappy is not None
+    assert whole.lags == gappy.lags == 0
+    change, before = np.diff(holes), holes[:-1]
+    there = np.isfinite(change)
+    slope = stats.linregress(before[there], change[there])
+    assert gappy.statistic == pytest.approx(slope.slope / slope.stderr, rel=1e-9)
+    assert dickey_fuller(np.full(100, 3.0)) is None
+    assert dickey_fuller(0.01 * np.arange(100.0)) is None  # a price that grows by the same every month
+    assert dickey_fuller(np.zeros(1)) is None
 
 
 def test_nearest_correlation_matrix() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.workbench import frames, prim_box
+from experiments.workbench import frames
 
 pytest.importorskip("ema_workbench")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the workbench's own
@@ -87,12 +87,3 @@ def test_results_are_saved_and_loaded(tmp_path: Path, read: tuple[pd.DataFrame, 
     assert set(outcomes) == set(read[1])
     for name, values in outcomes.items():
         np.testing.assert_allclose(np.ravel(values), read[1][name])
-
-
-def test_prim_of_whole_numbers() -> None:
-    """What pandas 3 refuses the workbench is turned into what it takes."""
-    random = np.random.default_rng(2)
-    values = pd.DataFrame({"whole": random.integers(0, 9, 300), "number": random.random(300)})
-    box = prim_box(values, ((values["whole"] >= 4) & (values["number"] < 0.5)).to_numpy())
-    assert 3.0 < box.box_lims[-1]["whole"][0] <= 4.0
-    assert box.peeling_trajectory["density"].iloc[-1] == 1.0
