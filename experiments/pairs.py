@@ -1,8 +1,8 @@
 """What pairs of runs tell: mean differences and ratios of means with intervals, and the spread over single futures.
 
 Intervals are 95 %: Student's t for means (`mean_interval`), Fieller (1954) for ratios of means (`fieller`), both
-corrected where a sample is too skewed for them (skew.py); percentile bootstrap over pairs for the pairing gain. A share of nobody is not defined, and NaN in a run: a pair counts in a column
-only where both of its runs are defined.
+corrected where a sample is too skewed for them (skew.py); percentile bootstrap over pairs for the pairing gain. A
+share of nobody is not defined, and NaN in a run: a pair counts in a column only where both of its runs are defined.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def test_ratios_and_widths_leave_undefined_pairs_out() -> None:
     assert fieller(holes, lower, "x") == fieller(upper[kept], lower[kept], "x")
     assert fieller(np.full(5, np.nan), np.ones(5), "x").value is None
     assert widest(np.column_stack([lower, holes])) == max(widest(lower[:, None]), widest(upper[kept][:, None]))
-    assert widest(np.full((40, 1), np.nan)) == math.inf
+    assert widest(np.full((40, 1), np.nan)) == (math.inf, False)
 
 
 def test_draws_of_a_posterior_with_undefined_pairs_are_left_out() -> None:
