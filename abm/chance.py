@@ -12,10 +12,23 @@ from __future__ import annotations
 
 import hashlib
 import math
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from abm.compiled import kernel
+
+A_SEED = "a whole number from 0 to 2**63 - 1"
+
+
+def checked_seed(value: Any, name: str = "seed") -> int:
+    """`value` as a Python integer; raises ScenarioError, naming the argument `name`, for what is no seed."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**63:
+        return int(value)
+    from abm.scenario import ScenarioError  # which needs this module itself
+
+    raise ScenarioError([f"{name}: {repr(value)[:60]} is not {A_SEED}"])
 
 
 def name_key(name: str) -> np.uint64:

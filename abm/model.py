@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.catalogue import catalogue
+from abm.chance import A_SEED, checked_seed
 from abm.observe import INDICATORS
 from abm.parameters import Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError, facilitators, load_scenario, nearest
-from abm.seeds import SEEDS, checked_seed
 from abm.simulate import Run, Trajectory, spun_up
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ def _seed(rng: Any) -> int:
     try:
         return int(np.random.default_rng(rng).integers(2**63))
     except (TypeError, ValueError):
-        raise ScenarioError([f"rng: {repr(rng)[:60]} is not {SEEDS}, None or a numpy Generator"]) from None
+        raise ScenarioError([f"rng: {repr(rng)[:60]} is not {A_SEED}, None or a numpy Generator"]) from None
 
 
 def _settings(

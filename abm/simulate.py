@@ -10,7 +10,7 @@ import numpy as np
 
 from abm import chance
 from abm.catalogue import catalogue, position
-from abm.chance import exponential
+from abm.chance import checked_seed, exponential
 from abm.compiled import kernel
 from abm.discovery import become_latent
 from abm.month import months
@@ -22,7 +22,6 @@ from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import MARKET, deviations, guarantee, markets, unit_values
 from abm.rules import PROSPECT
 from abm.scenario import Scenario
-from abm.seeds import checked_seed
 from abm.staffing import coverages, potentials
 from abm.state import (
     ACCOUNT,

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from abm.catalogue import nearest, position
+from abm.chance import checked_seed
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
-from abm.seeds import checked_seed
 from abm.simulate import simulate_arms
 from calibration.evaluation import point_seeds
 from experiments.effect import GROSS, unit, without_centre

@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
+from abm.chance import checked_seed
 from abm.scenario import Scenario, ScenarioError
-from abm.seeds import checked_seed
 from experiments.breakeven import PATHS, BreakEven, benefit
 from experiments.budget import Solved, Stage, solve, unseen, yearly_cost
 from experiments.effect import PER_TONNE, WITHOUT, Arms, run_arms, unit

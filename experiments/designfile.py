@@ -14,7 +14,6 @@ from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import NAME, Scenario, ScenarioError, load_scenario
-from abm.seeds import LARGEST_SEED
 from experiments.designs import (
     COMMON,
     DEFAULT_ARMS,
@@ -27,7 +26,7 @@ from experiments.designs import (
     check_rows,
 )
 from experiments.files import beside
-from experiments.limits import MOST_RUNS
+from experiments.limits import LARGEST_SEED, MOST_RUNS
 from experiments.ranges import Range, flat_ranges, read_range
 
 KEYS = (

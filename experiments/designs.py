@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from abm.chance import mix
+from abm.chance import checked_seed, mix
 from abm.parameters import Value
 from abm.plan import plan
 from abm.scenario import RULE_TEXTS, Scenario, ScenarioError
-from abm.seeds import checked_seed
 from experiments.effect import WITH, WITHOUT
 from experiments.identity import digest, whole_key
 from experiments.ranges import Range

@@ -12,9 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from abm.chance import mix, name_key
+from abm.chance import checked_seed, mix, name_key
 from abm.scenario import ScenarioError
-from abm.seeds import checked_seed
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]  # done, of how many

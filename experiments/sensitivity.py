@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from abm.chance import checked_seed
 from abm.scenario import ScenarioError
-from abm.seeds import checked_seed
 from experiments.indices import LEAST_BLOCKS, Interval, Rows, intervals, moments
 
 if TYPE_CHECKING:

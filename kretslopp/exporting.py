@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from abm.seeds import LARGEST_SEED
+from experiments.limits import LARGEST_SEED
 from kretslopp.options import Months, Set, read_scenario
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abm.seeds import LARGEST_SEED
-from experiments.limits import MOST_RUNS
+from experiments.limits import LARGEST_SEED, MOST_RUNS
 
 if TYPE_CHECKING:
     from abm.scenario import Scenario

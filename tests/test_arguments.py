@@ -19,10 +19,11 @@ from experiments.designfile import load_design
 from experiments.designs import Design
 from experiments.effect import Difference, PairedEffect, Ratio, paired_effect, run_arms
 from experiments.hypotheses import load_hypotheses
+from experiments.limits import LARGEST_SEED
 from experiments.options import parse_options
 from kretslopp.typed import as_typed
 
-NO_SEEDS = ("100", 1.0, -1, 2**63, 2**70, True, None, np.float64(1), np.bool_(True))
+NO_SEEDS = ("100", 1.0, -1, LARGEST_SEED + 1, 2**70, True, None, np.float64(1), np.bool_(True))
 PROBLEM = {"num_vars": 1, "names": ["x"], "bounds": [[0.0, 1.0]]}
 
 
@@ -64,7 +65,7 @@ def test_what_numpy_makes_no_random_numbers_of_is_said_in_one_line(short: Scenar
             SymbiosisModel(short, rng=rng)
 
 
-@pytest.mark.parametrize("seed", [0, 7, np.int32(7), np.uint64(7), 2**63 - 1])
+@pytest.mark.parametrize("seed", [0, 7, np.int32(7), np.uint64(7), LARGEST_SEED])
 def test_whole_numbers_of_any_kind_are_seeds(short: Scenario, seed: Any) -> None:
     model = SymbiosisModel(short, rng=seed)
     model.run_model()
