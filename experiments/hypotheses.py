@@ -21,10 +21,11 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from abm.catalogue import DataError, field_errors, nearest, read_toml
+from abm.catalogue import field_errors
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError, load_scenario
+from abm.texts import DataError, nearest, quoted, read_toml, shown
 from experiments.designs import Design, Thinning
 from experiments.effect import unit
 from experiments.files import beside
@@ -293,7 +294,7 @@ def load_hypotheses(source: str | Path) -> Hypotheses:
         try:
             base.with_values(cell)
         except ScenarioError as error:
-            raise ScenarioError([f"{file}: cells.{name}: {line}" for line in error.errors]) from None
+            raise ScenarioError([f"{file}: cells.{shown(name)}: {line}" for line in error.errors]) from None
     return asked
 
 
@@ -319,18 +320,18 @@ def _problems(asked: Hypotheses) -> list[str]:
     for name, cell in asked.cells.items():
         for key, value in cell.items():
             if key not in BY_NAME:
-                errors.append(f"cells.{name}: no parameter {key}{nearest(key, tuple(BY_NAME))}")
+                errors.append(f"cells.{shown(name)}: no parameter {shown(key)}{nearest(key, tuple(BY_NAME))}")
             elif problem := BY_NAME[key].check(value):
-                errors.append(f"cells.{name}: {key}: {problem}")
+                errors.append(f"cells.{shown(name)}: {key}: {problem}")
     for claim in asked.claims:
         for term in claim.terms:
             indicator = term.indicator or claim.indicator
             if term.cell not in known:
-                errors.append(f"{claim.text}: no cell {term.cell!r}{nearest(term.cell, known)}")
+                errors.append(f"{shown(claim.text)}: no cell {quoted(term.cell)}{nearest(term.cell, known)}")
             if indicator not in columns:
-                errors.append(f"{claim.text}: no indicator {indicator}{nearest(indicator, columns)}")
+                errors.append(f"{shown(claim.text)}: no indicator {shown(indicator)}{nearest(indicator, columns)}")
             if max(term.month, term.since) > asked.scenario.months:
-                errors.append(f"{claim.text}: month {max(term.month, term.since)} is after the end of the run")
+                errors.append(f"{shown(claim.text)}: month {max(term.month, term.since)} is after the end of the run")
     return errors
 
 

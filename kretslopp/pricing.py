@@ -101,7 +101,8 @@ def _say_cuts(asked: Window, window: Window, level: Deflator | None) -> None:
         print(f"kretslopp: the window ends in {last}, with the deflator", file=sys.stderr)
     filled = [month for month in (level.filled if level else ()) if first <= month <= last]
     if filled:
-        print(f"kretslopp: the deflator has no {', '.join(filled)}: interpolated", file=sys.stderr)
+        more = f" and {len(filled) - 6} months more" if len(filled) > 6 else ""
+        print(f"kretslopp: the deflator has no {', '.join(filled[:6])}{more}: interpolated", file=sys.stderr)
 
 
 def _write(
