@@ -7,7 +7,7 @@ then nothing is loaded.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,21 +83,24 @@ def km_to_seat(lat: float, lon: float, town: Municipality) -> float:
 
 
 class Places:
-    """The municipalities of a region, by name and by distance from a point."""
+    """Municipalities by name and by distance from a point."""
 
-    def __init__(self, region: Region) -> None:
-        self.towns = region.municipality
-        self.by_name = {one.name: one for one in region.municipality}
-        self._lat = np.radians([one.lat for one in region.municipality])
-        self._lon = np.radians([one.lon for one in region.municipality])
+    def __init__(self, towns: Sequence[Municipality]) -> None:
+        self.towns = towns
+        self.by_name = {one.name: one for one in towns}
+        self._places = {one.name: place for place, one in enumerate(towns)}
+        self._lat = np.radians([one.lat for one in towns])
+        self._lon = np.radians([one.lon for one in towns])
 
-    def nearest(self, lat: float, lon: float) -> tuple[Municipality, float]:
-        """The one whose seat is nearest, and km to it."""
+    def nearest(self, lat: float, lon: float, but: Municipality | None = None) -> tuple[Municipality, float]:
+        """The one whose seat is nearest, and km to it; `but` is infinitely far."""
         north, east = math.radians(lat), math.radians(lon)
         h = np.sin((north - self._lat) / 2) ** 2
         h += math.cos(north) * np.cos(self._lat) * np.sin((east - self._lon) / 2) ** 2
+        if but is not None:
+            h[self._places[but.name]] = math.inf
         town = self.towns[int(h.argmin())]
-        return town, km_to_seat(lat, lon, town)
+        return town, math.inf if town is but else km_to_seat(lat, lon, town)
 
     def of(self, row: CsvRow, town: str | None, lat: float | None, lon: float | None) -> Municipality | None:
         """The municipality of a firm: the one named, else that of the nearest seat; notes what is wrong."""
@@ -176,7 +179,7 @@ def read_firms(file: Path, region: Region) -> tuple[Firm, ...]:
     first: dict[str, CsvRow] = {}
     firms: dict[str, Firm] = {}
     flows: dict[str, dict[tuple[str, str], tuple[int, Flow]]] = {}  # by firm, by-product and side
-    names, places = Names(), Places(region)
+    names, places = Names(), Places(region.municipality)
     for row in rows:
         name = row.name()
         if name and (clash := names.clash(name, row.line)):

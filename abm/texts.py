@@ -27,6 +27,7 @@ SHARED = set(
 NORDIC = set("åæøÅÆØ")
 SIGNS = set("€…–’\u00a0§°²³´·«»½±")  # and other characters that spreadsheets write
 WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -175,12 +176,15 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def _check_tree(file: Path, tree: dict[str, Any]) -> None:
-    """Raise DataError with the key of what is nested too deep or too large a whole number."""
+    """Raise DataError with the key of what is nested too deep, too large a whole number or no text."""
     left: list[tuple[str, Any, int]] = [("", tree, 0)]
     while left:
         key, value, depth = left.pop()
         if depth > MOST_DEPTH:
             raise DataError([f"{file}: {shown(key)}: nested too deep, at most {MOST_DEPTH} levels"])
+        text = value if isinstance(value, str) else key  # keys are part of their values' keys
+        if CONTROL.search(text):
+            raise DataError([f"{file}: {shown(key)}: {quoted(text)} holds a control character"])
         if isinstance(value, int) and not -LARGEST_WHOLE <= value < LARGEST_WHOLE:
             raise DataError([f"{file}: {shown(key)}: a whole number beyond 64 bits"])
         if isinstance(value, Mapping):

@@ -28,7 +28,7 @@ OTHER_DATES = {"a quarter": re.compile(r"\d{4}[- ]?Q[1-4]|Q[1-4][- ]\d{4}", re.I
                "a year": re.compile(r"(1[5-9]|20)\d\d"), "a week": re.compile(r"\d{4}-?W\d{1,2}(-\d)?")}  # fmt: skip
 DATES = "1996-01, 1996-01-01 or 1996M01"
 LEAST_PRICE, MOST_PRICE = 1e-12, 1e15
-NEAR, OUTLYING = 12, 1000.0  # values around one, and how many times theirs it is when it is a slip of the pen
+NEAR, OUTLYING = 12, 100.0  # values around one, and how many times theirs it is when it is a slip of the pen
 MOST_NAMES = 300  # characters of names that are listed
 Cells = list[Any]
 
@@ -71,7 +71,7 @@ class Table:
         return value
 
     def _refuse_outlying(self, name: str, numbers: np.ndarray) -> None:
-        """Raise DataError for a price that is a thousand times, or a thousandth of, those before and those after it."""
+        """Raise DataError for a price that is a hundred times, or a hundredth of, those before and those after it."""
         there = np.flatnonzero(np.isfinite(numbers))
         logs = np.log(numbers[there])
         for place in np.flatnonzero(np.abs(np.diff(logs, prepend=logs[:1])) > math.log(OUTLYING)).tolist():

@@ -24,7 +24,7 @@ AVERAGED = 0.15  # autocorrelation of returns; monthly averages of a random walk
 FILLED = 3  # months at most that the deflator is interpolated over
 REGULAR = 0.9  # share of gaps of the same length that make a series quarterly or the like
 OFTEN = {2: "every second month", 3: "quarterly", 6: "half-yearly", 12: "yearly"}  # by months between values
-SPIKE = 20.0  # times the months on both sides: a value that is flagged
+SPIKE = 10.0  # times the months on both sides: a value that is flagged
 
 
 @dataclass(frozen=True)

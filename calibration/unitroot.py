@@ -40,7 +40,7 @@ def tail(statistic: float) -> float:
 def dickey_fuller(values: np.ndarray) -> DickeyFuller | None:
     """The test on a monthly series with NaN where a month is missing; only equations without gaps are used.
 
-    None with fewer than FEWEST equations.
+    None with fewer than FEWEST equations, or where they do not tell the coefficients.
     """
     change = np.diff(values)
     most = min(int(12.0 * (values.size / 100.0) ** 0.25), values.size // 4)  # Schwert
@@ -49,15 +49,20 @@ def dickey_fuller(values: np.ndarray) -> DickeyFuller | None:
     table = table[np.all(np.isfinite(table), axis=1)]  # the same equations for every number of lags
     if len(table) < FEWEST + most:
         return None
-    fits = [_least_squares(table[:, 0], table[:, 1 : 3 + lags]) for lags in range(most + 1)]
+    try:
+        fits = [_least_squares(table[:, 0], table[:, 1 : 3 + lags]) for lags in range(most + 1)]
+    except np.linalg.LinAlgError:  # a price that hardly ever changes, or repeats itself
+        return None
     criteria = [len(table) * math.log(fit[1]) + lags * math.log(len(table)) for lags, fit in enumerate(fits)]
     lags = int(np.argmin(criteria))
     return DickeyFuller(fits[lags][0], tail(fits[lags][0]), lags)
 
 
 def _least_squares(y: np.ndarray, x: np.ndarray) -> tuple[float, float]:
-    """t of the second coefficient, and the sum of squared residuals."""
+    """t of the second coefficient, and the sum of squared residuals; LinAlgError where there is none."""
     inverse = np.linalg.inv(x.T @ x)
     coefficients = inverse @ (x.T @ y)
     squares = float(np.sum((y - x @ coefficients) ** 2))
+    if not (squares > 0.0 and inverse[1, 1] > 0.0):
+        raise np.linalg.LinAlgError("nothing is left over")
     return float(coefficients[1] / math.sqrt(squares / (y.size - x.shape[1]) * inverse[1, 1])), squares
