@@ -17,7 +17,7 @@ from xml.parsers import expat
 
 from abm.texts import DataError, nearest, shown
 
-MOST_CELLS = 2_000_000  # of a whole workbook, each row up to its last cell
+MOST_CELLS = 1_000_000  # of a whole workbook, each row up to its last cell
 MOST_ROWS, MOST_WIDE = 1_048_576, 16_384  # as far as Excel makes a sheet
 MOST_OTHER = 200_000  # elements besides cells and texts: styles, names, drawings
 MOST_UNPACKED = 128_000_000  # bytes
@@ -53,7 +53,8 @@ class _Budget:
             if len(number) > 7 or not number.isascii() or not number.isdigit() or int(number) > MOST_ROWS:
                 raise TooLarge(f"row {shown(number)} is beyond {MOST_ROWS}")
         elif name == "c":
-            before, self.wide = self.wide, max(self.wide + 1, _column(attributes.get("r", "")))
+            before, reference = self.wide, attributes.get("r")
+            self.wide = max(self.wide + 1, _column(reference) if reference else 0)
             self.cells += self.wide - before
         elif name == "si":
             self.cells += 1
