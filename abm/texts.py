@@ -14,9 +14,11 @@ from typing import Any
 
 MOST_TEXT = 1_000_000  # bytes of a TOML or rule file
 MOST_TABLE = 64_000_000  # bytes of a table
+PIECE = 2**20  # bytes that are read at once
 MOST_DEPTH = 20  # tables and lists within each other
 LARGEST_WHOLE = 2**63  # the whole numbers that TOML promises
-DEEP_KEY = re.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){40}""")
+# a key of 40 parts, on which tomllib takes time by their square; possessive, so that looking for it does not
+DEEP_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){40}""")
 SHOWN, LINE = 60, 1000  # characters of what a user gave, and of a whole error
 ECHO = re.compile(rf"(?<![^\s(=])'([^']{{{SHOWN + 1},}})'(?!\w)")  # a text in quotes
 RUN = re.compile(r"\S{201,}")  # without a space: nothing but a path is as long
@@ -94,18 +96,21 @@ def alike(name: str) -> str:
 
 def read_bytes(file: str | Path, most: int) -> bytes:
     """The content of a file; raises DataError if there is none, or more than `most` bytes."""
+    pieces, size = list[bytes](), 0
     try:
         with open(file, "rb") as source:
-            content = source.read(most + 1)
+            while size <= most and (piece := source.read(PIECE)):
+                pieces.append(piece)
+                size += len(piece)
     except FileNotFoundError:
         raise DataError([f"{file}: no such file"]) from None
     except OSError as error:
         raise DataError([f"{file}: cannot be read ({error.strerror})"]) from None
     except ValueError:
         raise DataError([f"{file}: no file can have this name"]) from None
-    if len(content) > most:
+    if size > most:
         raise DataError([f"{file}: over {most / 1e6:g} MB, more than is read of such a file"])
-    return content
+    return b"".join(pieces)
 
 
 def decode(file: Path, content: bytes) -> str:
