@@ -6,29 +6,47 @@ A row is added by adding it to the TOML file; nothing else needs to know. Kernel
 
 from __future__ import annotations
 
-import difflib
-import tomllib
+import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from abm.chance import name_key
+from abm.texts import DataError as DataError  # and nearest: looked for here by those who read tables
+from abm.texts import name_problem, quoted, read_toml, shown
+from abm.texts import nearest as nearest
 
 DATA = Path(__file__).parent / "data"
 STRATEGIES = ("value", "carbon", "small_firms", "cross_sector", "first_come")
 PAYERS = ("national", "region", "municipal")
 MOST_STAFF = 10_000.0  # FTE of one facilitator
 NEVER = 9999  # a month no run reaches: "does not close"
+MOST_PEOPLE, MOST_LAND = 1e8, 1e7  # inhabitants and km2 of a municipality; more is a slip of the pen
+MOST_EMPLOYEES = 1e6  # of a plant: ten times the largest there is
+NORTH, EAST = (-90.0, 90.0), (-180.0, 180.0)  # degrees
 
 
 class Row(BaseModel):
     """A table row: unknown keys are errors, values are fixed once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _checked_name(name: str) -> str:
+    """The name with accents composed, as in tables; ValueError for what nobody could tell from another name."""
+    if problem := name_problem(name):
+        raise ValueError(problem)
+    return unicodedata.normalize("NFC", name)
+
+
+Name = Annotated[str, AfterValidator(_checked_name)]
+Composed = Annotated[str, AfterValidator(lambda text: unicodedata.normalize("NFC", text))]  # may be empty
+Latitude = Annotated[float, Field(ge=NORTH[0], le=NORTH[1], strict=True)]
+Longitude = Annotated[float, Field(ge=EAST[0], le=EAST[1], strict=True)]
 
 
 class Sector(Row):
@@ -87,25 +105,25 @@ class Byproduct(Row):
 class Municipality(Row):
     """A municipality and its seat."""
 
-    name: str
+    name: Name
     seat: str
-    lat: float = Field(ge=-90, le=90)
-    lon: float = Field(ge=-180, le=180)
-    population: float = Field(gt=0)
-    land: float = Field(gt=0)
-    maturity: int = Field(ge=0, le=2)
+    lat: Latitude
+    lon: Longitude
+    population: float = Field(gt=0, le=MOST_PEOPLE, strict=True)
+    land: float = Field(gt=0, le=MOST_LAND, strict=True)
+    maturity: int = Field(ge=0, le=2, strict=True)
     source: str = Field(min_length=3)
 
 
 class Plant(Row):
     """A named plant: a private anchor (with its position) or a municipal utility (at the seat)."""
 
-    name: str
-    municipality: str
-    lat: float | None = None
-    lon: float | None = None
+    name: Name
+    municipality: Name
+    lat: Latitude | None = None
+    lon: Longitude | None = None
     sector: str
-    employees: float = Field(gt=0)
+    employees: float = Field(gt=0, le=MOST_EMPLOYEES, strict=True)
     source: str = Field(min_length=3)
 
 
@@ -115,16 +133,16 @@ class Facilitator(Row):
     Months count from month 0 and may be negative (part of the spin-up); no `covers` means all municipalities.
     """
 
-    name: str = Field(min_length=1)
+    name: Name
     fte: float = Field(ge=0, le=MOST_STAFF, strict=True)
     start: int = Field(default=0, strict=True)
     stop: int = Field(default=NEVER, strict=True)
     staff_path: str = ""
     shares: dict[str, Annotated[float, Field(ge=0, le=1, strict=True)]]
     strategy: Literal[STRATEGIES] = "value"  # type: ignore[valid-type]
-    covers: tuple[str, ...] = ()
-    host: str = ""
-    supports: tuple[str, ...] = ()
+    covers: tuple[Name, ...] = ()
+    host: Composed = ""
+    supports: tuple[Name, ...] = ()
     payer: Literal[PAYERS] = "region"  # type: ignore[valid-type]
     support: float = Field(default=0.0, ge=0, le=1, strict=True)  # share of the staff that supports them
     source: str = "judgement"
@@ -183,47 +201,35 @@ class Catalogue:
     supply_intensity: np.ndarray
     demand_intensity: np.ndarray
 
+    @cached_property
+    def by_sector(self) -> dict[str, Sector]:
+        """The sectors by id."""
+        return {row.id: row for row in self.sectors}
+
+    @cached_property
+    def by_byproduct(self) -> dict[str, Byproduct]:
+        """The by-products by id."""
+        return {row.id: row for row in self.byproduct_rows}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {row.id: index for index, row in enumerate(self.sectors)}
+
     def sector_index(self, sector: str) -> int:
         """Position of a sector id; KeyError if unknown."""
-        return {row.id: index for index, row in enumerate(self.sectors)}[sector]
-
-
-def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """'; did you mean X?' for a misspelt name, or nothing."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def position(name: str, known: list[str] | tuple[str, ...], what: str = "indicator") -> int:
-    """Where `name` is in `known`; KeyError with the nearest one if it is not there."""
-    if name not in known:
-        raise KeyError(f"no {what} {name}{nearest(str(name), known)}")
-    return known.index(name)
-
-
-class DataError(ValueError):
-    """A table of `abm/data`, a user's region or a user's rule is wrong: one line an error."""
-
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
-
-
-def read_toml(file: Path) -> dict[str, Any]:
-    """Parse a TOML file; raises DataError with one line if it is missing or not TOML."""
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise DataError([f"{file}: no such file"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError([f"{file}: cannot be read ({error})"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise DataError([f"{file}: {error}"]) from None
+        return self._places[sector]
 
 
 def field_errors(where: str, error: ValidationError) -> list[str]:
     """One line for each thing that is wrong with a row."""
-    return [f"{where}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    return [f"{where}: {field_error(one)}" for one in error.errors()]
+
+
+def field_error(one: Any) -> str:
+    """One of pydantic's errors: key, what was found, what is allowed."""
+    at, found = ".".join(shown(part) for part in one["loc"]), one["input"]
+    given = f"{quoted(found)}: " if isinstance(found, (str, int, float)) and one["type"] != "value_error" else ""
+    return f"{at}: {given}{one['msg'].removeprefix('Value error, ')}"
 
 
 def _rows(file_name: str, key: str, kind: type[Row]) -> tuple[Any, ...]:

@@ -1,21 +1,21 @@
-"""A CSV file as its user wrote it: UTF-8, commas or semicolons with decimal commas, each cell read with its line.
+"""A table with names of columns in its first line, each cell read with its line (own firms, the tables of a region).
 
-What is wrong is noted cell by cell, so that all of it is said at once (own firms, the tables of a region).
+What is wrong is noted cell by cell, so that all of it is said at once.
 """
 
 from __future__ import annotations
 
-import csv
-import re
-import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
+from typing import Any
 
-from abm.catalogue import DataError, nearest
+from abm.numerals import Numerals, is_missing
+from abm.tablefile import read_lines
+from abm.texts import DataError, alike, name_problem, nearest, quoted, shown
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NAME = "name"
+MOST_ERRORS = 100  # that are said one by one, and that the nearest name is looked for
 
 
 @dataclass
@@ -24,8 +24,9 @@ class CsvRow:
 
     where: str
     line: int
-    cells: dict[str, str]
-    comma: bool  # is the decimal sign a comma?
+    cells: dict[str, Any]
+    places: dict[str, int]  # of the columns
+    numerals: Numerals
     errors: list[str]
     faulty: set[str] = field(default_factory=set)
 
@@ -35,8 +36,11 @@ class CsvRow:
         self.errors.append(f"{self.where}: line {self.line}: {column}: {what}")
 
     def text(self, column: str) -> str:
-        """The cell; empty if there is no such column."""
-        return self.cells.get(column, "")
+        """The cell; empty if there is no such column, or a mark that nothing is there."""
+        cell = self.cells.get(column)
+        if column != NAME and is_missing(cell):
+            return ""
+        return f"{cell:g}" if isinstance(cell, float) else str("" if cell is None else cell)
 
     def given(self, columns: Iterable[str]) -> list[str]:
         """Those of `columns` whose cell is not empty."""
@@ -48,63 +52,75 @@ class CsvRow:
             if not self.text(column):
                 self.wrong(column, f"missing{why}")
 
-    def choice(self, column: str, known: Iterable[str], what: str) -> str | None:
-        """One of `known`; None if the cell is empty or another text, which is noted."""
-        text, names = self.text(column), tuple(known)
-        if not text or text in names:
+    def choice(self, column: str, known: Collection[str], what: str) -> str | None:
+        """One of `known` (a dict or set, if it is long); None if the cell is empty or another text, which is noted."""
+        text = self.text(column)
+        if not text or text in known:
             return text or None
-        self.wrong(column, f"{text!r} is not a {what}{nearest(text, names)}")
+        hint = nearest(text, known) if len(self.errors) < MOST_ERRORS else ""
+        self.wrong(column, f"{quoted(text)} is not a {what}{hint}")
         return None
-
-    def plain(self, column: str) -> str:
-        """The cell without spaces between thousands, with a decimal point."""
-        text = re.sub(r"(?<=\d)\s(?=\d{3}\b)", "", self.text(column))
-        return text.replace(",", ".") if self.comma else text
 
     def number(self, column: str, least: float, most: float) -> float | None:
         """A number from `least` to `most`; 0 as the least is itself not allowed."""
-        text, plain = self.text(column), self.plain(column)
-        if not text:
+        try:
+            value = self.numerals.read(self.places[column], self.cells[column]) if column in self.cells else None
+        except ValueError as error:
+            self.wrong(column, str(error))
             return None
-        if not NUMBER.fullmatch(plain):
-            hint = " (decimal comma only in a file with semicolons)" if "," in plain else ""
-            self.wrong(column, f"{text!r} is not a number{hint}")
-        elif least == 0 and float(plain) <= 0:
-            self.wrong(column, f"{text} is not above 0")
-        elif not least <= float(plain) <= most:
-            self.wrong(column, f"{text} is not from {least:g} to {most:g}")
+        if value is None:
+            return None
+        if least == 0 and value <= 0:
+            self.wrong(column, f"{shown(self.text(column))} is not above 0")
+        elif not least <= value <= most:
+            self.wrong(column, f"{shown(self.text(column))} is not from {least:g} to {most:g}")
         else:
-            return float(plain)
+            return value
         return None
+
+    def name(self) -> str:
+        """The cell of the column `name`, checked."""
+        name = self.text(NAME)
+        problem = name_problem(name)
+        if problem:
+            self.wrong(NAME, problem if name else "missing")
+        return name
 
     def same(self, column: str, other: CsvRow) -> bool:
         """Does the cell say what that of `other` says?"""
-        one, two = self.plain(column), other.plain(column)
-        if NUMBER.fullmatch(one) and NUMBER.fullmatch(two):
-            return float(one) == float(two)
+        try:
+            cells = self.cells.get(column), other.cells.get(column)
+            one, two = (self.numerals.read(self.places[column], cell) for cell in cells)
+        except ValueError:
+            return self.text(column) == other.text(column)
         return one == two
 
 
-def read_text(file: Path) -> str:
-    """The whole file, accents composed; raises DataError with the line that is not UTF-8."""
-    try:
-        return unicodedata.normalize("NFC", file.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise DataError([f"{file}: no such file"]) from None
-    except OSError as error:
-        raise DataError([f"{file}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError([f"{file}: line {line}: not UTF-8; save it as CSV UTF-8"]) from None
+@dataclass
+class Names:
+    """The names that were given so far, and where."""
+
+    seen: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def clash(self, name: str, line: int) -> str | None:
+        """Another name that people would take for the same, in one phrase, or None."""
+        before, where = self.seen.setdefault(alike(name), (name, line))
+        return f"{quoted(name)} is {quoted(before)} of line {where} in other letters" if before != name else None
+
+
+def unnamed_first(header: Sequence[str]) -> bool:
+    """Is the first column without a name, as the index that pandas writes?"""
+    return len(header) > 1 and header[0].lower() in ("", "unnamed: 0") and any(header[1:])
 
 
 def column_errors(header: list[str], where: str, columns: Iterable[str], wanted: Iterable[str]) -> list[str]:
-    """What is wrong with a first line: names not in `columns`, given twice, or `wanted` and missing."""
+    """What is wrong with a line of names: those not in `columns`, given twice, or `wanted` and missing."""
     known, columns = [name for name in header if name], tuple(columns)
-    errors = [f"{where}: line 1: no column {name!r}{nearest(name, columns)}" for name in known if name not in columns]
-    repeated = sorted({name for name in known if known.count(name) > 1})
-    errors += [f"{where}: line 1: column {name!r} is given twice" for name in repeated]
-    return errors + [f"{where}: line 1: column {name!r} is missing" for name in wanted if name not in known]
+    unknown = [name for name in known if name not in columns][:MOST_ERRORS]
+    errors = [f"{where}: no column {quoted(name)}{nearest(name, columns)}" for name in unknown]
+    repeated = sorted(name for name in columns if known.count(name) > 1)
+    errors += [f"{where}: column {quoted(name)} is given twice" for name in repeated]
+    return errors + [f"{where}: column {quoted(name)} is missing" for name in wanted if name not in known]
 
 
 def read_rows(file: Path, header_errors: Callable[[list[str], str], list[str]], errors: list[str]) -> list[CsvRow]:
@@ -112,24 +128,28 @@ def read_rows(file: Path, header_errors: Callable[[list[str], str], list[str]], 
 
     `header_errors` says what is wrong with the names of the columns; errors of cells are to be noted in `errors`.
     """
-    text, where = read_text(file), str(file)
-    head = text.partition("\n")[0]
-    comma = head.count(";") > head.count(",")
-    reader = csv.reader(StringIO(text, newline=""), delimiter=";" if comma else ",", strict=True)
-    rows, header = [], None
-    try:
-        for values in reader:
-            cells = [" ".join(value.split()) for value in values]
-            if header is None:
-                header = [cell.lower() for cell in cells]
-                if problems := header_errors(header, where):
-                    raise DataError(problems if any(header) else [f"{where}: line 1: no column names"])
-            elif any(cells):
-                names = header + [""] * (len(cells) - len(header))
-                row = CsvRow(where, reader.line_num, dict(zip(names, cells, strict=False)), comma, errors)
-                if any(cell for name, cell in zip(names, cells, strict=False) if not name):
-                    row.wrong("row", f"has {len(cells)} cells, the first line names {len([n for n in header if n])}")
-                rows.append(row)
-    except csv.Error as error:
-        raise DataError([*errors, f"{where}: line {reader.line_num}: {error}"]) from None
+    table, where = read_lines(file), str(file)
+    if not table.lines:
+        return []
+    line, names = table.lines[0]
+    if line != table.first:
+        raise DataError([f"{where}: line {table.first}: no column names"])
+    header = [str("" if name is None else name).lower() for name in names]
+    if problems := header_errors(header, f"{where}: line {line}"):
+        raise DataError(problems)
+    places = {name: place for place, name in enumerate(header) if name}
+    numerals, rows = table.numerals(1, len(header)), []
+    for line, cells in table.lines[1:]:
+        by_name = {name: cells[place] for name, place in places.items() if place < len(cells)}
+        row = CsvRow(where, line, by_name, places, numerals, errors)
+        if any(cell not in (None, "") for place, cell in enumerate(cells) if place >= len(header) or not header[place]):
+            row.wrong("row", f"has {len(cells)} cells, the first line names {len(places)}")
+        rows.append(row)
     return rows
+
+
+def stop_at(errors: list[str]) -> None:
+    """Raise DataError with what was noted, if anything was: the first `MOST_ERRORS` and how many more there are."""
+    if errors:
+        more = len(errors) - MOST_ERRORS
+        raise DataError(errors[:MOST_ERRORS] + ([f"{errors[0].split(': ')[0]}: and {more} more"] if more > 0 else []))

@@ -7,12 +7,15 @@ then nothing is loaded.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from abm.catalogue import Catalogue, DataError, Municipality, Plant, Region, catalogue
-from abm.csvfile import CsvRow, column_errors, read_rows
+import numpy as np
+
+from abm.catalogue import EAST, MOST_EMPLOYEES, NORTH, Catalogue, Municipality, Plant, Region, catalogue
+from abm.csvfile import CsvRow, Names, column_errors, read_rows, stop_at
+from abm.texts import DataError, quoted, shown
 
 FIRM_COLUMNS = ("municipality", "lat", "lon", "sector", "employees")
 FLOW_COLUMNS = ("byproduct", "side", "quantity", "unit")
@@ -20,7 +23,7 @@ COLUMNS = ("name", *FIRM_COLUMNS, *FLOW_COLUMNS)
 SIDES = ("supply", "demand")
 FARTHEST = 150.0  # km from the nearest seat: a plant beyond it is not one of the region
 EARTH_RADIUS = 6371.0  # km
-MOST_EMPLOYEES, MOST_QUANTITY = 1e6, 1e9  # more is a slip of the pen
+MOST_QUANTITY = 1e9  # more is a slip of the pen
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Firm:
 
 
 def _municipal(sector: str) -> bool:
-    return any(row.id == sector and row.municipal for row in catalogue().sectors)
+    known = catalogue().by_sector
+    return sector in known and known[sector].municipal
 
 
 def without_utilities(firms: Iterable[Firm]) -> tuple[Firm, ...]:
@@ -78,22 +82,42 @@ def km_to_seat(lat: float, lon: float, town: Municipality) -> float:
     return 2.0 * EARTH_RADIUS * math.asin(min(math.sqrt(h), 1.0))
 
 
-def _place(row: CsvRow, town: str | None, lat: float | None, lon: float | None, region: Region) -> Municipality | None:
-    """The municipality of a firm: the one named, else that of the nearest seat."""
-    given = row.given(("lat", "lon"))
-    if len(given) == 1:
-        row.require(("lat", "lon"), f" ({given[0]} is given)")
-    elif not given:
-        row.require(("municipality",), "; or give lat and lon")
-    elif lat is not None and lon is not None:
-        near = min(region.municipality, key=lambda one: km_to_seat(lat, lon, one))
-        if (km := km_to_seat(lat, lon, near)) > FARTHEST:
-            turned = min(km_to_seat(lon, lat, one) for one in region.municipality) <= FARTHEST
-            hint = "; lat and lon are swapped" if turned else ""
-            row.wrong("lat", f"{lat:g} with lon {lon:g} is {km:.0f} km from {near.seat}, the nearest seat{hint}")
-        elif not row.text("municipality"):
-            return near
-    return next((one for one in region.municipality if one.name == town), None)
+class Places:
+    """Municipalities by name and by distance from a point."""
+
+    def __init__(self, towns: Sequence[Municipality]) -> None:
+        self.towns = towns
+        self.by_name = {one.name: one for one in towns}
+        self._places = {one.name: place for place, one in enumerate(towns)}
+        self._lat = np.radians([one.lat for one in towns])
+        self._lon = np.radians([one.lon for one in towns])
+
+    def nearest(self, lat: float, lon: float, but: Municipality | None = None) -> tuple[Municipality, float]:
+        """The one whose seat is nearest, and km to it; `but` is infinitely far."""
+        north, east = math.radians(lat), math.radians(lon)
+        h = np.sin((north - self._lat) / 2) ** 2
+        h += math.cos(north) * np.cos(self._lat) * np.sin((east - self._lon) / 2) ** 2
+        if but is not None:
+            h[self._places[but.name]] = math.inf
+        town = self.towns[int(h.argmin())]
+        return town, math.inf if town is but else km_to_seat(lat, lon, town)
+
+    def of(self, row: CsvRow, town: str | None, lat: float | None, lon: float | None) -> Municipality | None:
+        """The municipality of a firm: the one named, else that of the nearest seat; notes what is wrong."""
+        given = row.given(("lat", "lon"))
+        if len(given) == 1:
+            row.require(("lat", "lon"), f" ({given[0]} is given)")
+        elif not given:
+            row.require(("municipality",), "; or give lat and lon")
+        elif lat is not None and lon is not None:
+            near, km = self.nearest(lat, lon)
+            if km > FARTHEST:
+                turned = -90.0 <= lon <= 90.0 and self.nearest(lon, lat)[1] <= FARTHEST
+                hint = "; lat and lon are swapped" if turned else ""
+                row.wrong("lat", f"{lat:g} with lon {lon:g} is {km:.0f} km from {near.seat}, the nearest seat{hint}")
+            elif not row.text("municipality"):
+                return near
+        return self.by_name.get(town or "")
 
 
 def _flow(row: CsvRow, table: Catalogue) -> Flow | None:
@@ -101,28 +125,27 @@ def _flow(row: CsvRow, table: Catalogue) -> Flow | None:
     given = row.given(FLOW_COLUMNS)
     if given:
         row.require(FLOW_COLUMNS, f" ({given[0]} is given)")
-    units = {one.id: one.unit for one in table.byproduct_rows}
-    byproduct = row.choice("byproduct", units, "by-product")
+    byproduct = row.choice("byproduct", table.by_byproduct, "by-product")
     side = row.choice("side", SIDES, "side")
     quantity = row.number("quantity", 0.0, MOST_QUANTITY)
     unit = row.text("unit")
-    if byproduct and unit and unit != units[byproduct]:
-        row.wrong("unit", f"{unit!r}, but {byproduct} is in {units[byproduct]} a year")
+    if byproduct and unit and unit != (right := table.by_byproduct[byproduct].unit):
+        row.wrong("unit", f"{quoted(unit)}, but {byproduct} is in {right} a year")
     if byproduct is None or side is None or quantity is None or row.faulty & set(FLOW_COLUMNS):
         return None
     return Flow(byproduct, side, quantity)
 
 
-def _firm(row: CsvRow, first: CsvRow, region: Region, table: Catalogue) -> Firm | None:
+def _firm(row: CsvRow, first: CsvRow, places: Places, table: Catalogue) -> Firm | None:
     """Check the firm's own cells; the firm if the row is the `first` of its name and without fault."""
-    town = row.choice("municipality", (one.name for one in region.municipality), "municipality of the region")
-    lat, lon = row.number("lat", -90.0, 90.0), row.number("lon", -180.0, 180.0)
-    sector = row.choice("sector", (one.id for one in table.sectors), "sector")
+    town = row.choice("municipality", places.by_name, "municipality of the region")
+    lat, lon = row.number("lat", *NORTH), row.number("lon", *EAST)
+    sector = row.choice("sector", table.by_sector, "sector")
     employees = row.number("employees", 0.0, MOST_EMPLOYEES)
     if row is not first:
         return None
     row.require(("sector", "employees"))
-    place = _place(row, town, lat, lon, region)
+    place = places.of(row, town, lat, lon)
     if place is None or sector is None or employees is None or row.faulty & {"name", *FIRM_COLUMNS}:
         return None
     if lat is None or lon is None:
@@ -135,15 +158,16 @@ def _check_further(row: CsvRow, first: CsvRow) -> None:
     for column in row.given(FIRM_COLUMNS):
         if column not in row.faulty and not row.same(column, first):
             was = first.text(column) or "empty"
-            row.wrong(column, f"{row.text(column)}, but {was} on line {first.line}, the same firm")
+            row.wrong(column, f"{shown(row.text(column))}, but {shown(was)} on line {first.line}, the same firm")
     if not row.given(FLOW_COLUMNS):
-        row.wrong("name", f"{row.text('name')!r} is already on line {first.line}; a further row gives another flow")
+        said = f"{quoted(row.text('name'))} is already on line {first.line}"
+        row.wrong("name", f"{said}; a further row gives another flow")
 
 
 def _clashes(firms: Iterable[Firm], first: dict[str, CsvRow], region: Region) -> None:
     names = {plant.name for plant in utilities(firms, region) if isinstance(plant, Plant)}
     for name in names & set(first):
-        first[name].wrong("name", f"{name!r} is a utility of the region")
+        first[name].wrong("name", f"{quoted(name)} is a utility of the region")
 
 
 def read_firms(file: Path, region: Region) -> tuple[Firm, ...]:
@@ -154,25 +178,24 @@ def read_firms(file: Path, region: Region) -> tuple[Firm, ...]:
         raise DataError([f"{where}: no firms in it"])
     first: dict[str, CsvRow] = {}
     firms: dict[str, Firm] = {}
-    flows: dict[tuple[str, str, str], tuple[int, Flow]] = {}
+    flows: dict[str, dict[tuple[str, str], tuple[int, Flow]]] = {}  # by firm, by-product and side
+    names, places = Names(), Places(region.municipality)
     for row in rows:
-        row.require(("name",))
-        name = row.text("name")
-        if not name.isprintable():
-            row.wrong("name", f"{name!r} holds a character that cannot be seen")
+        name = row.name()
+        if name and (clash := names.clash(name, row.line)):
+            row.wrong("name", clash)
         opening = first.setdefault(name, row) if name else row
-        if firm := _firm(row, opening, region, table):
+        if firm := _firm(row, opening, places, table):
             firms[name] = firm
         if flow := _flow(row, table):
-            line, _ = flows.setdefault((name, flow.byproduct, flow.side), (row.line, flow))
+            line, _ = flows.setdefault(name, {}).setdefault((flow.byproduct, flow.side), (row.line, flow))
             if line != row.line and name:
-                row.wrong("byproduct", f"{flow.side} of {flow.byproduct} by {name!r} is already on line {line}")
+                said = f"{flow.side} of {flow.byproduct} by {quoted(name)}"
+                row.wrong("byproduct", f"{said} is already on line {line}")
         if opening is not row:
             _check_further(row, opening)
     _clashes(firms.values(), first, region)
-    if errors:
-        raise DataError(errors)
+    stop_at(errors)
     return tuple(
-        replace(firm, flows=tuple(flow for key, (_, flow) in flows.items() if key[0] == name))
-        for name, firm in firms.items()
+        replace(firm, flows=tuple(flow for _, flow in flows.get(name, {}).values())) for name, firm in firms.items()
     )

@@ -18,6 +18,7 @@ import numpy as np
 from abm.catalogue import MOST_STAFF, NEVER, STRATEGIES
 from abm.rules import RULES
 from abm.ruleset import mix_problem, rule_problem
+from abm.texts import quoted
 
 Value = float | int | str
 
@@ -32,6 +33,7 @@ STAFF = (0.0, MOST_STAFF)
 REACH = (0.0, 1e5)  # what one person can do a year
 MONTH = (0, 100_000)
 LARGEST = 1e15  # no parameter means a number beyond this
+LONGEST = 4000  # characters of a text
 LARGEST_MULTIPLE = 1000.0  # of the staff, in a dated path
 
 
@@ -61,23 +63,33 @@ class Parameter:
 
     def check(self, value: Any) -> str | None:
         """What is wrong with `value`, in one phrase, or None."""
+        if not self.numeric and (problem := _text_problem(str(value))):
+            return problem
         if self.choices:
             other = self.syntax(str(value)) if self.syntax else ""
             known = value in self.choices or other is None
-            return None if known else f"{value!r} is not one of {', '.join(self.choices)}{other}"
+            return None if known else f"{quoted(value)} is not one of {', '.join(self.choices)}{other}"
         if not self.numeric:
             return self.syntax(str(value)) if self.syntax else None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return f"{value!r} is not a number"
+            return f"{quoted(value)} is not a number"
         if abs(value) > LARGEST or math.isnan(value):
             return "not finite, or too large to be meant"
         whole = isinstance(self.default, int)
         if whole and value != int(value):
-            return f"{value!r} is not a whole number"
+            return f"{quoted(value)} is not a whole number"
         least, most = self.domain
         if not least <= value <= most:
             return f"{value:g} is not allowed: {describe(self.domain)} ({self.unit})"
         return None
+
+
+def _text_problem(text: str) -> str | None:
+    """What no text may be, in one phrase."""
+    if len(text) > LONGEST:
+        return f"{quoted(text)} is over {LONGEST} characters long"
+    control = any(one < " " for one in text)
+    return f"{quoted(text)} holds a character that cannot be seen" if control else None
 
 
 def read_path(text: str) -> list[tuple[int, float]]:
@@ -97,7 +109,7 @@ def path_problem(text: str) -> str | None:
     try:
         read_path(text)
     except ValueError:
-        return f"{text!r} is not month:multiple, month:multiple, ... with rising months and multiples from 0"
+        return f"{quoted(text)} is not month:multiple, month:multiple, ... with rising months and multiples from 0"
     return None
 
 

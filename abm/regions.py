@@ -7,7 +7,7 @@ name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,21 @@ from pydantic import ValidationError
 
 from abm.catalogue import (
     DATA,
-    DataError,
+    EAST,
+    MOST_EMPLOYEES,
+    MOST_LAND,
+    MOST_PEOPLE,
+    NORTH,
     Facilitator,
     Municipality,
     Plant,
     Region,
     Row,
     catalogue,
-    nearest,
-    read_toml,
+    field_error,
 )
-from abm.csvfile import CsvRow, column_errors, read_rows
-from abm.firms import MOST_EMPLOYEES
+from abm.csvfile import NAME, CsvRow, column_errors, read_rows, stop_at
+from abm.texts import DataError, alike, nearest, quoted, read_toml, shown
 
 ENDING = ".toml"
 ROWS: dict[str, type[Row]] = {
@@ -37,7 +40,6 @@ ROWS: dict[str, type[Row]] = {
     "facilitator": Facilitator,
 }
 TABLES = ("municipalities", "plants")  # in CSV files
-MOST_PEOPLE, MOST_LAND = 1e8, 1e7  # km2; more is a slip of the pen
 MATURITIES = ("0", "1", "2")
 
 
@@ -52,7 +54,7 @@ def load_region(name: str, folder: Path = Path()) -> Region:
         return read_region(folder / name)
     if name not in region_names():
         known = ", ".join(region_names())
-        raise DataError([f"no region {name!r}; known: {known}{nearest(name, region_names())}"])
+        raise DataError([f"no region {quoted(name)}; known: {known}{nearest(name, region_names())}"])
     return read_region(DATA / "regions" / f"{name}{ENDING}")
 
 
@@ -65,22 +67,20 @@ def read_region(file: Path) -> Region:
     """A region's file and the tables that it names, checked; raises DataError."""
     where, content = str(file), read_toml(file)
     known = (*Region.model_fields, *TABLES)
-    errors = [f"{where}: unknown key {key}{nearest(key, known)}" for key in content if key not in known]
-    rows: dict[str, Any] = {key: content.pop(key, []) for key in ROWS}
+    errors = [f"{where}: unknown key {shown(key)}{nearest(key, known)}" for key in content if key not in known]
+    rows: dict[str, Any] = {key: content.pop(key, []) for key in ROWS}  # lists that CSV rows are added to
     errors += [f"{where}: {key} must be an array of tables: [[{key}]]" for key in ROWS if not _is_table(rows[key])]
     if not errors:
         errors += _read_tables(file, content, rows)
-    if errors:
-        raise DataError(errors)
+    stop_at(errors)
     errors += [problem for key, kind in ROWS.items() for problem in _row_problems(where, key, rows[key], kind)]
     try:
         region = Region(**content, **rows)
     except ValidationError as error:
         found = [one for one in error.errors() if one["loc"][0] not in ROWS or len(one["loc"]) == 1]
-        errors += [f"{where}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found]
-        raise DataError(errors) from None
-    if errors := [f"{where}: {problem}" for problem in _problems(region)]:
-        raise DataError(errors)
+        errors += [f"{where}: {field_error(one)}" for one in found]
+    stop_at(errors)
+    stop_at([f"{where}: {problem}" for problem in _problems(region)])
     return region
 
 
@@ -94,24 +94,24 @@ def _row_problems(where: str, key: str, rows: Iterable[Mapping[str, Any]], kind:
         try:
             kind(**row)
         except ValidationError as error:
+            at = f"{where}: {key} {shown(row.get(NAME, '')) or number}"
             for one in error.errors():
-                at = ".".join(map(str, one["loc"]))
-                hint = nearest(at, tuple(kind.model_fields)) if one["type"] == "extra_forbidden" else ""
-                what = "unknown key" if one["type"] == "extra_forbidden" else one["msg"]
-                yield f"{where}: {key} {row.get('name', number)}: {at}: {what}{hint}"
+                name = ".".join(shown(part) for part in one["loc"])
+                unknown = f"{name}: unknown key{nearest(name, tuple(kind.model_fields))}"
+                yield f"{at}: {unknown if one['type'] == 'extra_forbidden' else field_error(one)}"
 
 
 def _problems(region: Region) -> Iterator[str]:
     """What more than one row must agree on: places, sectors, names."""
-    towns = [row.name for row in region.municipality]
+    towns = dict.fromkeys(row.name for row in region.municipality)
     sectors = {row.id: row for row in catalogue().sectors}
     for key, plants in (("anchor", region.anchor), ("utility", region.utility)):
         for plant in plants:
-            at = f"{key} {plant.name}:"
-            if plant.municipality not in towns:
-                yield f"{at} municipality: no municipality {plant.municipality!r}{nearest(plant.municipality, towns)}"
+            at, town = f"{key} {shown(plant.name)}:", plant.municipality
+            if town not in towns:
+                yield f"{at} municipality: no municipality {quoted(town)}{nearest(town, towns)}"
             if plant.sector not in sectors:
-                yield f"{at} sector: no sector {plant.sector!r}{nearest(plant.sector, tuple(sectors))}"
+                yield f"{at} sector: no sector {quoted(plant.sector)}{nearest(plant.sector, sectors)}"
             elif sectors[plant.sector].municipal != (key == "utility"):
                 yield f"{at} sector {plant.sector} is {'not ' if key == 'utility' else ''}a municipal one"
             if (plant.lat is None) != (plant.lon is None):
@@ -119,9 +119,21 @@ def _problems(region: Region) -> Iterator[str]:
     for row in region.facilitator:
         for name in (*row.covers, *([row.host] if row.host else [])):
             if name not in towns:
-                yield f"facilitator {row.name}: covers or host: no municipality {name!r}{nearest(name, towns)}"
-    names = [*towns, *(plant.name for plant in (*region.anchor, *region.utility))]
-    yield from (f"{name}: given twice" for name in sorted({name for name in names if names.count(name) > 1}))
+                at = f"facilitator {shown(row.name)}: covers or host:"
+                yield f"{at} no municipality {quoted(name)}{nearest(name, towns)}"
+    yield from _twice(region)
+
+
+def _twice(region: Region) -> Iterator[str]:
+    """Names of places and plants that are there before, in the same or other letters."""
+    seen: dict[str, str] = {}
+    for key in ("municipality", "anchor", "utility"):
+        for row in getattr(region, key):
+            before = seen.get(alike(row.name))
+            seen[alike(row.name)] = row.name
+            if before is not None:
+                other = "" if before == row.name else f", as {quoted(before)}"
+                yield f"{key} {shown(row.name)}: given twice{other}"
 
 
 # -- tables as CSV
@@ -135,13 +147,11 @@ def _read_tables(file: Path, content: dict[str, Any], rows: dict[str, Any]) -> l
         return errors
     if named["municipalities"]:
         towns = _read_table(file.parent / named["municipalities"], Municipality, _municipality, errors)
-        rows["municipality"] = [*rows["municipality"], *towns]
+        rows["municipality"] += towns
     if named["plants"] and not errors:  # what is said of their municipalities needs those
-        names = [row.get("name", "") for row in rows["municipality"]]
-        municipal = {row.id for row in catalogue().sectors if row.municipal}
-        for plant in _read_table(file.parent / named["plants"], Plant, partial(_plant, towns=names), errors):
-            key = "utility" if plant["sector"] in municipal else "anchor"
-            rows[key] = [*rows[key], plant]
+        known = {str(row.get(NAME, "")) for row in rows["municipality"]}
+        for plant in _read_table(file.parent / named["plants"], Plant, partial(_plant, towns=known), errors):
+            rows["utility" if catalogue().by_sector[plant["sector"]].municipal else "anchor"].append(plant)
     return errors
 
 
@@ -153,7 +163,7 @@ def _read_table(
     needed = [name for name, one in fields.items() if one.is_required()]
     read = []
     for row in read_rows(file, partial(column_errors, columns=tuple(fields), wanted=needed), errors):
-        row.require(needed)
+        row.require(name for name in needed if name != NAME)
         values = cells(row)
         if not row.faulty:
             read.append(values)
@@ -163,7 +173,7 @@ def _read_table(
 def _municipality(row: CsvRow) -> dict[str, Any]:
     maturity = row.choice("maturity", MATURITIES, "maturity (0, 1 or 2)")
     return {
-        "name": row.text("name"),
+        "name": row.name(),
         "seat": row.text("seat"),
         **_position(row),
         "population": row.number("population", 0.0, MOST_PEOPLE),
@@ -173,16 +183,16 @@ def _municipality(row: CsvRow) -> dict[str, Any]:
     }
 
 
-def _plant(row: CsvRow, towns: Iterable[str]) -> dict[str, Any]:
+def _plant(row: CsvRow, towns: Collection[str]) -> dict[str, Any]:
     return {
-        "name": row.text("name"),
+        "name": row.name(),
         "municipality": row.choice("municipality", towns, "municipality of the region"),
         **_position(row),
-        "sector": row.choice("sector", (one.id for one in catalogue().sectors), "sector"),
+        "sector": row.choice("sector", catalogue().by_sector, "sector"),
         "employees": row.number("employees", 0.0, MOST_EMPLOYEES),
         "source": row.text("source"),
     }
 
 
 def _position(row: CsvRow) -> dict[str, float | None]:
-    return {"lat": row.number("lat", -90.0, 90.0), "lon": row.number("lon", -180.0, 180.0)}
+    return {"lat": row.number("lat", *NORTH), "lon": row.number("lon", *EAST)}

@@ -12,14 +12,13 @@ import inspect
 import re
 import sys
 from functools import cache
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numba
 
-from abm.catalogue import DataError, nearest
 from abm.rules import FIELDS, PROSPECT_TYPE, SIGNATURE
+from abm.texts import MOST_TEXT, DataError, nearest, read_bytes, shown
 
 REFERENCE = re.compile(r".+\.py:\w+")
 SIGNS_OFF = ("Failed in", "During", "File ")  # how the lines of a Numba message begin that say nothing to a user
@@ -38,12 +37,7 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 def read(path: str) -> bytes:
     """The content of a rule file; raises DataError."""
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise DataError([f"{path}: no such file"]) from None
-    except OSError as error:
-        raise DataError([f"{path}: cannot be read ({error.strerror})"]) from None
+    return read_bytes(path, MOST_TEXT)
 
 
 @cache
@@ -66,7 +60,7 @@ def function(reference: str, content: bytes) -> FunctionType:
     known = vars(_module(path, content))
     if name not in known:
         functions = tuple(key for key, value in known.items() if inspect.isfunction(value))
-        raise DataError([f"{path}: no function {name}{nearest(name, functions)}"])
+        raise DataError([f"{path}: no function {shown(name)}{nearest(name, functions)}"])
     found = getattr(known[name], "py_func", known[name])  # the plain one under numba.njit
     if not isinstance(found, FunctionType):
         raise DataError([f"{path}: {name} is not a plain function"])

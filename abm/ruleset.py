@@ -16,9 +16,10 @@ import numba
 import numpy as np
 from numba.extending import typeof_impl
 
-from abm.catalogue import DataError, catalogue, nearest
+from abm.catalogue import catalogue
 from abm.rulefiles import compiled_file, function, is_reference, read, split_reference
 from abm.rules import RULES, SIGNATURE, compiled, first_line
+from abm.texts import DataError, nearest, quoted, shown
 
 SLOTS = 8  # distinct rules at most in one population
 ROUNDING = 1e-9  # by which shares written in decimals may miss a sum of 1
@@ -74,7 +75,7 @@ def mix_problem(mix: str) -> str | None:
     try:
         list(entries(mix))
     except ValueError as error:
-        return f"{str(error)!r} is not rule@sector or rule@share"
+        return f"{quoted(str(error))} is not rule@sector or rule@share"
     return None
 
 
@@ -88,7 +89,10 @@ def anchored_rule(rule: str, folder: Path) -> str:
     if not is_reference(rule):
         return rule
     path, name = split_reference(rule)
-    return f"{(folder / Path(path).expanduser()).resolve()}:{name}"
+    try:
+        return f"{(folder / Path(path).expanduser()).resolve()}:{name}"
+    except (OSError, RuntimeError):  # a home of nobody, links in a circle: no file is found there
+        return rule
 
 
 def anchored_mix(mix: str, folder: Path) -> str:
@@ -122,16 +126,16 @@ def problems(values: Mapping[str, Any]) -> list[str]:
     errors, seen, total = [], set(), 0.0
     known = tuple(sector.id for sector in catalogue().sectors)
     for rule, whom in entries(str(values["appraisal.mix"])):
-        entry = f"appraisal.mix: {rule}@{whom}"
+        entry = f"appraisal.mix: {shown(rule)}@{shown(whom)}"
         if rule not in RULES and not is_reference(rule):
-            errors.append(f"{entry}: no rule {rule}; known: {', '.join(RULES)}{nearest(rule, tuple(RULES))}")
+            errors.append(f"{entry}: no rule {shown(rule)}; known: {', '.join(RULES)}{nearest(rule, tuple(RULES))}")
         share = _number(whom)
         if share is None and whom not in known:
-            errors.append(f"{entry}: no sector {whom}; known: {', '.join(known)}{nearest(whom, known)}")
+            errors.append(f"{entry}: no sector {shown(whom)}; known: {', '.join(known)}{nearest(whom, known)}")
         elif share is None and whom in seen:
-            errors.append(f"{entry}: sector {whom} is given twice")
+            errors.append(f"{entry}: sector {shown(whom)} is given twice")
         elif share is not None and not 0.0 <= share <= 1.0:
-            errors.append(f"{entry}: the share {whom} is not from 0 to 1")
+            errors.append(f"{entry}: the share {shown(whom)} is not from 0 to 1")
         seen.add(whom)
         total += share or 0.0
     if not errors and total > 1.0 + ROUNDING:

@@ -15,21 +15,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from abm.catalogue import (
-    MOST_STAFF,
-    NEVER,
-    DataError,
-    Facilitator,
-    Region,
-    field_errors,
-    nearest,
-    read_toml,
-)
+from abm.catalogue import MOST_STAFF, NEVER, Facilitator, Region, field_errors
 from abm.firms import Firm, read_firms, without_utilities
 from abm.parameters import BY_NAME, FUNCTIONS, Value, path_problem, read_path
 from abm.regions import ENDING, is_region, load_region, region_names
 from abm.ruleset import anchored_mix, anchored_rule, read_rule_files
 from abm.ruleset import problems as mix_problems
+from abm.texts import DataError, alike, nearest, one_line, quoted, read_toml, shown
 
 MOST_FACILITATORS = 32  # one bit each in a participant's and a case's record
 MONTHS = 180  # default length of a run after the spin-up: 15 years
@@ -45,7 +37,7 @@ class ScenarioError(ValueError):
     """The input is wrong; `errors` holds one line an error."""
 
     def __init__(self, errors: list[str]) -> None:
-        self.errors = [" ".join(error.split()) for error in errors]
+        self.errors = [one_line(error) for error in errors]
         super().__init__("\n".join(self.errors))
 
 
@@ -109,7 +101,7 @@ def _lay(
     for name, value in changes.items():
         parameter = BY_NAME.get(name)
         if parameter is None:
-            errors.append(f"{where}no parameter {name}{nearest(name, tuple(BY_NAME))}")
+            errors.append(f"{where}no parameter {shown(name)}{nearest(name, tuple(BY_NAME))}")
         elif problem := parameter.check(value):
             errors.append(f"{where}{name}: {problem}{nearest(str(value), parameter.choices)}")
         else:
@@ -158,13 +150,13 @@ def facilitators(scenario: Scenario) -> tuple[Facilitator, ...]:
 
 def _at(row: Facilitator, key: str) -> str:
     """Where a value of a facilitator is set."""
-    return f"facilitator.{key}" if row.name == RESOURCE_CENTRE else f"facilitator {row.name}: {key}"
+    return f"facilitator.{key}" if row.name == RESOURCE_CENTRE else f"facilitator {shown(row.name)}: {key}"
 
 
 def _share_problems(scenario: Scenario) -> Iterator[str]:
     for row in facilitators(scenario):
         if set(row.shares) != set(FUNCTIONS):
-            yield f"{_at(row, 'shares')}: expected {', '.join(FUNCTIONS)}, found {', '.join(row.shares)}"
+            yield f"{_at(row, 'shares')}: expected {', '.join(FUNCTIONS)}, found {shown(', '.join(row.shares))}"
         elif abs(sum(row.shares.values()) - 1.0) > 1e-6:
             total = sum(row.shares.values())
             yield f"{_at(row, 'shares.*')}: the {len(FUNCTIONS)} shares sum to {total:g}, they must sum to 1"
@@ -223,21 +215,22 @@ def _date_problems(scenario: Scenario) -> Iterator[str]:
 
 def _place_problems(scenario: Scenario) -> Iterator[str]:
     """Municipalities and facilitators that are spoken of but are not there, or are there twice."""
-    towns = [town.name for town in scenario.region.municipality]
+    towns = {town.name: town for town in scenario.region.municipality}
     rows = facilitators(scenario)
     names = [row.name for row in rows]
+    looks = [alike(name) for name in names]
     for number, row in enumerate(rows):
         asked = [("covers", name) for name in row.covers] + [("host", row.host)]
         for key, name in asked:
             if name and name not in towns:
-                yield f"{_at(row, key)}: no municipality {name!r} in this region{nearest(name, towns)}"
+                yield f"{_at(row, key)}: no municipality {quoted(name)} in this region{nearest(name, towns)}"
         if row.support > 0 and not row.supports:
             yield f"{_at(row, 'support')}: {row.support:g} of its staff supports others, but supports names nobody"
         for name in row.supports:
             if name not in names or name == row.name:
-                yield f"{_at(row, 'supports')}: no other facilitator {name!r}{nearest(name, names)}"
-        if row.name in names[:number]:
-            yield f"facilitator {row.name}: given twice"
+                yield f"{_at(row, 'supports')}: no other facilitator {quoted(name)}{nearest(name, names)}"
+        if looks[number] in looks[:number]:
+            yield f"facilitator {shown(row.name)}: given twice"
     if len(names) > MOST_FACILITATORS:
         yield f"{len(names)} facilitators, at most {MOST_FACILITATORS}"
 
@@ -262,9 +255,9 @@ def parse_overrides(texts: list[str]) -> dict[str, Value]:
         name, equals, value = text.partition("=")
         name = name.strip()
         if not equals or not name:
-            errors.append(f"{text}: expected name=value")
+            errors.append(f"{shown(text)}: expected name=value")
         elif name in changes:
-            errors.append(f"{name}: given twice")
+            errors.append(f"{shown(name)}: given twice")
         else:
             changes[name] = _number_or_text(value.strip())
     if errors:
@@ -283,7 +276,7 @@ def _number_or_text(text: str) -> Value:
 
 def _check_file(file: Path, content: Mapping[str, Any]) -> None:
     """Raise ScenarioError if the content of a scenario file is not what it can hold."""
-    errors = [f"{file}: unknown key {key}{nearest(key, FILE_KEYS)}" for key in content if key not in FILE_KEYS]
+    errors = [f"{file}: unknown key {shown(key)}{nearest(key, FILE_KEYS)}" for key in content if key not in FILE_KEYS]
     if not isinstance(content.get("parameters", {}), Mapping):
         errors.append(f"{file}: parameters must be a table")
     if not NAME.fullmatch(str(content.get("name", file.stem))):
@@ -356,9 +349,8 @@ def _load(source: str | Path, overrides: Mapping[str, Value], months: int | None
             errors.append(f"{text}: firms: only municipal utilities; set population.firms to have firms drawn")
     length = months if months is not None else content.get("months", MONTHS)
     if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= MOST_MONTHS:
-        errors.append(
-            f"{text + ': ' if months is None else ''}months: {length!r} is not a whole number from 1 to {MOST_MONTHS}"
-        )
+        file = f"{text}: " if months is None else ""
+        errors.append(f"{file}months: {quoted(length)} is not a whole number from 1 to {MOST_MONTHS}")
     others = region.facilitator + _read_facilitators(text, content.get("facilitator", []), errors)
     if errors:
         raise ScenarioError(errors)
@@ -392,5 +384,5 @@ def _read_facilitators(where: str, rows: Any, errors: list[str]) -> tuple[Facili
         try:
             read.append(Facilitator(**row))
         except ValidationError as error:
-            errors += field_errors(f"{where}: facilitator {row.get('name', number)}", error)
+            errors += field_errors(f"{where}: facilitator {shown(row.get('name', number))}", error)
     return tuple(read)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abm import chance
-from abm.catalogue import catalogue, position
+from abm.catalogue import catalogue
 from abm.chance import checked_seed, exponential
 from abm.compiled import kernel
 from abm.discovery import become_latent
@@ -48,6 +48,7 @@ from abm.state import (
     World,
     count_member,
 )
+from abm.texts import position
 from abm.turnover import settle, stay_free, stay_until
 from abm.waiting import waiting
 

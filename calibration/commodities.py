@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from abm.catalogue import Commodity, DataError, Row, catalogue, read_toml
+from abm.catalogue import Commodity, Row, catalogue
+from abm.texts import DataError, read_toml
 from calibration.correlations import Correlation, correlation
 from calibration.pricefile import month_text, read_table, read_units, units_beside
 from calibration.prices import NUMBERS, Fit, fit_all

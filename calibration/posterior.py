@@ -13,7 +13,6 @@ ignorance. Intervals of the split: bootstrap over draws.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import nearest, position
 from abm.chance import checked_seed
+from abm.numerals import Numerals
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
 from abm.simulate import simulate_arms
+from abm.tablefile import read_lines
+from abm.texts import MOST_TABLE, DataError, nearest, position, quoted, read_bytes, shown
 from calibration.evaluation import point_seeds
 from experiments.effect import GROSS, unit, without_centre
 from experiments.runner import Progress, run_all
@@ -74,7 +75,7 @@ def read_posterior(file: Path) -> Posterior:
     header, rows = _table(file)
     names = [name for name in header if name in BY_NAME and BY_NAME[name].numeric]
     others = [name for name in header if name not in names and name != WEIGHT and "." in name]
-    errors = [f"{file}: no numeric parameter {name}{nearest(name, tuple(BY_NAME))}" for name in others]
+    errors = [f"{file}: no numeric parameter {shown(name)}{nearest(name, tuple(BY_NAME))}" for name in others]
     if not names:
         errors.append(f"{file}: no column is a parameter; expected names as in `kretslopp list parameters`")
     if len(rows) < FEWEST_DRAWS:
@@ -100,29 +101,47 @@ def read_posterior(file: Path) -> Posterior:
 
 
 def _table(file: Path) -> tuple[list[str], list[dict[str, Any]]]:
-    if not file.is_file():
-        raise ScenarioError([f"{file}: no such file"])
+    """Names and rows: numbers, or as texts what is no number."""
     try:
         if file.suffix == ".parquet":
+            from pyarrow import BufferReader
             from pyarrow.parquet import read_table
 
-            table = read_table(file)
-            return list(table.column_names), table.to_pylist()
-        with file.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source)
-            rows = list(reader)
-            return list(reader.fieldnames or ()), rows
-    except (OSError, ValueError, csv.Error) as error:
+            columns = read_table(BufferReader(read_bytes(file, MOST_TABLE))).to_pydict()
+            header, numerals = list(columns), Numerals(list(columns.values()), "")
+            rows = [list(cells) for cells in zip(*columns.values(), strict=True)]
+        else:
+            lines = read_lines(file)
+            (_, names), *body = lines.lines or [(1, [])]
+            header = [str("" if name is None else name) for name in names]
+            numerals, rows = lines.numerals(1, len(header)), [cells for _, cells in body]
+    except DataError as error:
+        raise ScenarioError(error.errors) from None
+    except (OSError, ValueError) as error:
         raise ScenarioError([f"{file}: cannot be read as a table ({error})"]) from None
+    named = [(place, name) for place, name in enumerate(header) if name in BY_NAME or name == WEIGHT]
+    return header, [
+        {name: _read(numerals, place, cells[place]) for place, name in named if place < len(cells)} for cells in rows
+    ]
+
+
+def _read(numerals: Numerals, place: int, cell: Any) -> Any:
+    """The number of a cell; what is wrong with it, as a text, if it is none."""
+    try:
+        return numerals.read(place, cell)
+    except ValueError as error:
+        return str(error)
 
 
 def _number(cell: Any) -> tuple[float, str]:
     """A finite number of a cell and no problem, or 0 and what is wrong."""
+    if cell is None or isinstance(cell, str):
+        return 0.0, cell or "missing"
     try:
         value = float(cell)
-    except (TypeError, ValueError):
-        return 0.0, f"{cell!r} is not a number"
-    return (value, "") if math.isfinite(value) else (0.0, f"{cell!r} is not finite")
+    except (TypeError, ValueError, OverflowError):
+        return 0.0, f"{quoted(cell)} is not a number"
+    return (value, "") if math.isfinite(value) else (0.0, f"{value} is not finite")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,13 @@ ENDS = (0.025, 0.975)
 FAR = math.log(1.5)  # an excursion: half as much again as the mean, or two thirds of it
 
 
+def _mean(x: np.ndarray) -> np.ndarray:
+    """Mean of each path over the months that are there, shape (paths, 1); NaN where none is."""
+    there = np.isfinite(x)
+    count = there.sum(axis=1, keepdims=True)
+    return np.where(count > 0, np.where(there, x, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1), np.nan)
+
+
 def variance(x: np.ndarray) -> np.ndarray:
     """Variance of log prices, shape (paths,)."""
     return np.nanvar(x, axis=1)
@@ -27,15 +34,15 @@ def variance(x: np.ndarray) -> np.ndarray:
 
 def autocorrelation(x: np.ndarray) -> np.ndarray:
     """Of log prices with those twelve months before."""
-    x = x - np.nanmean(x, axis=1, keepdims=True)
-    return np.nanmean(x[:, 12:] * x[:, :-12], axis=1) / np.maximum(np.nanvar(x, axis=1), 1e-300)
+    x = x - _mean(x)
+    return (_mean(x[:, 12:] * x[:, :-12]) / np.maximum(_mean(x**2), 1e-300))[:, 0]
 
 
 def return_autocorrelation(x: np.ndarray) -> np.ndarray:
     """Of monthly returns with those of the month before."""
     returns = np.diff(x, axis=1)
-    returns = returns - np.nanmean(returns, axis=1, keepdims=True)
-    return np.nanmean(returns[:, 1:] * returns[:, :-1], axis=1) / np.maximum(np.nanvar(returns, axis=1), 1e-300)
+    returns = returns - _mean(returns)
+    return (_mean(returns[:, 1:] * returns[:, :-1]) / np.maximum(_mean(returns**2), 1e-300))[:, 0]
 
 
 def excursions(x: np.ndarray) -> np.ndarray:
@@ -46,7 +53,8 @@ def excursions(x: np.ndarray) -> np.ndarray:
 
 def largest_month(x: np.ndarray) -> np.ndarray:
     """Largest change of log price in a month."""
-    return np.nanmax(np.abs(np.diff(x, axis=1)), axis=1)
+    changes = np.abs(np.diff(x, axis=1))
+    return np.where(np.isfinite(changes).any(axis=1), np.where(np.isfinite(changes), changes, 0.0).max(axis=1), np.nan)
 
 
 PROPERTIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -72,7 +80,7 @@ class Check:
 
 
 def check(one: Fit) -> list[Check]:
-    """All properties of one fitted series."""
+    """The properties of one fitted series that its months allow: no change from month to month in a quarterly one."""
     history = one.series.monthly
     burnt = math.ceil(12.0 * BURNT * one["half_life_years"].value)
     months = burnt + history.size
@@ -80,8 +88,10 @@ def check(one: Fit) -> list[Check]:
     paths[:, np.isnan(history)] = np.nan
     rows = []
     for name, function in PROPERTIES.items():
-        low, high = np.quantile(function(paths), ENDS)
-        rows.append(Check(one.series.name, name, float(function(history[None])[0]), float(low), float(high)))
+        value = float(function(history[None])[0])
+        if math.isfinite(value):
+            low, high = np.quantile(function(paths), ENDS)
+            rows.append(Check(one.series.name, name, value, float(low), float(high)))
     return rows
 
 

@@ -7,10 +7,9 @@ that are asked for. All that is wrong is one line with its row (`DataError`).
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,46 +18,72 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import DataError, nearest
-from abm.csvfile import read_text
+from abm.numerals import Numerals
+from abm.tablefile import Lines, read_lines
+from abm.texts import DataError, nearest, quoted, shown
 
 PINK_SHEET = "Monthly Prices"  # the sheet of the official workbook
-MISSING = {"", "..", "…", "...", "na", "n/a", "nan", "#n/a"}
-MONTH = re.compile(r"(\d{4})(?:M(\d{1,2})|([-/])(\d{1,2})(?:\3\d{1,2}(?:[ T][\d:.]+)?)?)", re.IGNORECASE)
+MONTH = re.compile(r"(\d{4})(?:M(\d{1,2})|([-/])(\d{1,2})(?:\3(\d{1,2})(?:[ T][\d:.]+)?)?)", re.IGNORECASE)
+OTHER_DATES = {"a quarter": re.compile(r"\d{4}[- ]?Q[1-4]|Q[1-4][- ]\d{4}", re.IGNORECASE),
+               "a year": re.compile(r"(1[5-9]|20)\d\d"), "a week": re.compile(r"\d{4}-?W\d{1,2}(-\d)?")}  # fmt: skip
 DATES = "1996-01, 1996-01-01 or 1996M01"
+LEAST_PRICE, MOST_PRICE = 1e-12, 1e15
+NEAR, OUTLYING = 12, 100.0  # values around one, and how many times theirs it is when it is a slip of the pen
+MOST_NAMES = 300  # characters of names that are listed
 Cells = list[Any]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Monthly columns as they stand in a file: month numbers (12 x year + month - 1), lines, raw cells by name."""
+    """Monthly columns as they stand in a file: month numbers (12 x year + month - 1), lines, raw cells by name.
+
+    `texts` are the names of columns without one number, which are none of the series.
+    """
 
     file: Path
     months: np.ndarray
     lines: tuple[int, ...]
     columns: dict[str, tuple[Any, ...]]
     units: dict[str, str]
-    comma: bool  # is the decimal sign a comma?
+    texts: tuple[str, ...]
+    numerals: Numerals
+    places: dict[str, int]  # of the columns in the file
 
     def numbers(self, name: str) -> np.ndarray:
-        """A column as numbers, NaN where it is empty; raises DataError with the row of what is no positive number."""
+        """A column as numbers, NaN where it is empty; raises DataError with the row of what is no price."""
         values = [self._number(name, line, cell) for line, cell in zip(self.lines, self.columns[name], strict=True)]
-        return np.array(values)
+        numbers = np.array(values)
+        self._refuse_outlying(name, numbers)
+        return numbers
 
     def _number(self, name: str, line: int, cell: Any) -> float:
-        text = "" if cell is None else str(cell).strip()
-        if text.lower() in MISSING:
-            return math.nan
-        plain = re.sub(r"(?<=\d)\s(?=\d{3}\b)", "", text)
+        where = f"{self.file}: row {line}: {shown(name)}:"
         try:
-            value = float(plain.replace(",", ".") if self.comma else plain)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or isinstance(cell, bool):
-            raise DataError([f"{self.file}: row {line}: {name}: {text!r} is not a number"])
+            value = self.numerals.read(self.places[name], cell)
+        except ValueError as error:
+            raise DataError([f"{where} {error}"]) from None
+        if value is None:
+            return math.nan
         if value <= 0.0:
-            raise DataError([f"{self.file}: row {line}: {name}: {text} is not above 0 (prices are fitted in logs)"])
+            raise DataError([f"{where} {shown(cell)} is not above 0 (prices are fitted in logs)"])
+        if not LEAST_PRICE <= value <= MOST_PRICE:
+            raise DataError([f"{where} {shown(cell)} is not from {LEAST_PRICE:g} to {MOST_PRICE:g}"])
         return value
+
+    def _refuse_outlying(self, name: str, numbers: np.ndarray) -> None:
+        """Raise DataError for a price that is a hundred times, or a hundredth of, those before and those after it."""
+        there = np.flatnonzero(np.isfinite(numbers))
+        logs = np.log(numbers[there])
+        for place in np.flatnonzero(np.abs(np.diff(logs, prepend=logs[:1])) > math.log(OUTLYING)).tolist():
+            for one in {place, place - 1}:
+                sides = [side for side in (logs[max(one - NEAR, 0) : one], logs[one + 1 : one + 1 + NEAR]) if side.size]
+                steps = [logs[one] - float(np.median(side)) for side in sides]
+                if min(steps) > math.log(OUTLYING) or max(steps) < -math.log(OUTLYING):
+                    at, times = there[one], math.exp(min(steps, key=abs))
+                    where = f"{self.file}: row {self.lines[at]}: {shown(name)}: {shown(self.columns[name][at])}"
+                    raise DataError(
+                        [f"{where} in {month_text(int(self.months[at]))} is {times:.2g} times the months around it"]
+                    )
 
 
 def month_number(cell: Any) -> int | None:
@@ -79,15 +104,31 @@ def month_text(month: int) -> str:
 
 def read_table(file: Path) -> Table:
     """A table of monthly series, checked for dates; raises DataError."""
-    rows, comma = _xlsx_rows(file) if file.suffix.lower() in (".xlsx", ".xlsm") else _csv_rows(file)
+    table = read_lines(file, PINK_SHEET)
+    rows = table.lines
     first = next((place for place, (_, cells) in enumerate(rows) if month_number(cells[0]) is not None), None)
     if first is None:
-        line, text = next(((line, str(cells[0])) for line, cells in rows[1:] if cells[0] not in (None, "")), (1, ""))
-        raise DataError([f"{file}: row {line}: no dates in the first column (found {text[:30]!r}, expected {DATES})"])
+        raise DataError([_no_dates(file, rows)])
     names, units = _header(file, [cells for _, cells in rows[:first]])
-    months, lines, content = _body(file, rows[first:], max(names) + 1)
+    width = max(names) + 1
+    months, lines, content = _body(file, rows[first:], width)
+    numerals = Lines(file, list(zip(lines, content, strict=True)), table.between).numerals(0, width)
     columns = {name: tuple(row[place] for row in content) for place, name in names.items()}
-    return Table(file, np.array(months), tuple(lines), columns, units, comma)
+    texts = tuple(name for place, name in names.items() if not numerals.numeric[place])
+    if len(texts) == len(names):
+        raise DataError([f"{file}: no column with numbers, only {shown(', '.join(texts))}"])
+    places = {name: place for place, name in names.items()}
+    return Table(file, np.array(months), tuple(lines), columns, units, texts, numerals, places)
+
+
+def _no_dates(file: Path, rows: Sequence[tuple[int, Cells]]) -> str:
+    """What is wrong with a table without months."""
+    for line, cells in rows:
+        for what, form in OTHER_DATES.items():
+            if form.fullmatch(str(cells[0])):
+                return f"{file}: row {line}: {quoted(str(cells[0]))} is {what}; rows are months ({DATES})"
+    line, text = next(((line, str(cells[0])) for line, cells in rows[1:] if cells[0] not in (None, "")), (1, ""))
+    return f"{file}: row {line}: no dates in the first column (found {quoted(text[:30])}, expected {DATES})"
 
 
 def _body(file: Path, rows: Sequence[tuple[int, Cells]], width: int) -> tuple[list[int], list[int], list[Cells]]:
@@ -101,17 +142,36 @@ def _body(file: Path, rows: Sequence[tuple[int, Cells]], width: int) -> tuple[li
             continue
         where = f"{file}: row {line}"
         if month is None:
-            raise DataError([f"{where}: date {cells[0]!r} is not understood; expected {DATES}"])
+            raise DataError([f"{where}: date {quoted(str(cells[0]))} is not understood; expected {DATES}"])
         if months and month == months[-1]:
-            raise DataError([f"{where}: {month_text(month)} is there twice (rows are months)"])
+            raise DataError([f"{where}: {month_text(month)} is there twice (rows are months){_often(rows)}"])
         if months and month < months[-1]:
             raise DataError([f"{where}: {month_text(month)} comes after {month_text(months[-1])}; sort by date"])
-        if len(cells) > width and any(cell not in (None, "") for cell in cells[width:]):
+        if any(cell not in (None, "") for cell in cells[width:]):
             raise DataError([f"{where}: {len(cells)} cells, but {width} columns have names"])
         months.append(month)
         lines.append(line)
-        content.append([*cells, *[None] * (width - len(cells))])
+        content.append([*cells[:width], *[None] * (width - len(cells))])
     return months, lines, content
+
+
+def _often(rows: Sequence[tuple[int, Cells]]) -> str:
+    """'; the rows are weekly' where days say so."""
+    days = [day for _, cells in rows[:30] if (day := _day(cells[0])) is not None]
+    step = float(np.median(np.diff(days))) if len(days) > 2 else 0.0
+    often = {7.0: "weekly"}.get(step, "daily" if 1.0 <= step <= 3.0 else "")
+    return f"; the rows are {often}: take means of months" if often else ""
+
+
+def _day(cell: Any) -> int | None:
+    """A number of the day of a date, or None if it has none."""
+    if isinstance(cell, date):
+        return cell.toordinal()
+    found = MONTH.fullmatch(str(cell))
+    try:
+        return date(int(found[1]), int(found[4]), int(found[5])).toordinal() if found and found[5] else None
+    except ValueError:
+        return None
 
 
 def _header(file: Path, rows: list[Cells]) -> tuple[dict[int, str], dict[str, str]]:
@@ -123,68 +183,30 @@ def _header(file: Path, rows: list[Cells]) -> tuple[dict[int, str], dict[str, st
     def filled(row: Cells) -> list[str]:
         return [str(cell).strip() for cell in row[1:] if cell not in (None, "")]
 
-    bracketed = [row for row in rows if sum(text.startswith("(") for text in filled(row)) > len(filled(row)) / 2]
-    titles = [row for row in rows if row not in bracketed] or rows
+    in_brackets = [sum(text.startswith("(") for text in filled(row)) > len(filled(row)) / 2 for row in rows]
+    bracketed = [row for row, units in zip(rows, in_brackets, strict=True) if units]
+    titles = [row for row, units in zip(rows, in_brackets, strict=True) if not units] or rows
     fullest = max(titles, key=lambda row: len(filled(row)))
     names = {
         place: re.sub(r"\s+", " ", str(cell)).strip(" *")
         for place, cell in enumerate(fullest)
         if place and cell not in (None, "")
     }
-    twice = [name for name in names.values() if list(names.values()).count(name) > 1]
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
     if twice:
-        raise DataError([f"{file}: series {twice[0]!r} is there twice"])
+        raise DataError([f"{file}: series {quoted(twice[0])} is there twice"])
     units = bracketed[0] if bracketed and bracketed[0] is not fullest else []
     found = {name: str(units[place]).strip() for place, name in names.items() if place < len(units) and units[place]}
     return names, found
 
 
-def _csv_rows(file: Path) -> tuple[list[tuple[int, Cells]], bool]:
-    """Lines and cells that are not empty, and whether the decimal sign is a comma."""
-    text = read_text(file)
-    lines = [line for line in text.splitlines() if line.strip()]
-    sign = next((sign for sign in (";", "\t") if sum(sign in line for line in lines) > len(lines) / 2), ",")
-    try:
-        reader = csv.reader(text.splitlines(keepends=True), delimiter=sign)
-        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
-    except csv.Error as error:
-        raise DataError([f"{file}: cannot be read as CSV ({error})"]) from None
-    return rows, sign != ","
-
-
-def _xlsx_rows(file: Path) -> tuple[list[tuple[int, Cells]], bool]:
-    """The same of a workbook: of its sheet "Monthly Prices", or of its only one."""
-    try:
-        from openpyxl import load_workbook
-    except ImportError:
-        raise DataError([f"{file}: reading XLSX takes openpyxl: pip install 'kretslopp[calibrate]'"]) from None
-    if not file.is_file():
-        raise DataError([f"{file}: no such file"])
-    try:
-        with warnings.catch_warnings(action="ignore"):  # on styles and extensions that nobody needs here
-            book = load_workbook(file, read_only=True, data_only=True)
-            names = book.sheetnames
-            if PINK_SHEET not in names and len(names) > 1:
-                raise DataError(
-                    [f"{file}: no sheet {PINK_SHEET!r} among {', '.join(names)}{nearest(PINK_SHEET, names)}"]
-                )
-            sheet = book[PINK_SHEET if PINK_SHEET in names else names[0]]
-            rows = [(line, list(cells)) for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1)]
-            book.close()
-    except DataError:
-        raise
-    except Exception as error:  # what openpyxl raises for a file that is no workbook has no common type
-        raise DataError([f"{file}: cannot be read as XLSX ({type(error).__name__})"]) from None
-    return [(line, cells) for line, cells in rows if any(cell not in (None, "") for cell in cells)], False
-
-
 def read_units(file: Path) -> dict[str, str]:
     """A table `series, unit`; raises DataError."""
-    rows, _ = _csv_rows(file)
+    rows = read_lines(file).lines
     short = [line for line, cells in rows if len(cells) < 2]
     if short:
         raise DataError([f"{file}: row {short[0]}: expected series and unit"])
-    return {cells[0]: cells[1] for _, cells in rows[1:]}
+    return {str(cells[0]): str(cells[1]) for _, cells in rows[1:]}
 
 
 def units_beside(file: Path) -> Path | None:
@@ -201,12 +223,16 @@ def choose(table: Table, asked: Sequence[str] | None) -> list[str]:
     Each text is a name, or names with commas between them; commas within known names are no separators.
     """
     known = {name.lower(): name for name in table.columns}
+    series = [name for name in table.columns if name not in table.texts]
     errors, chosen = [], []
-    for name in [name for text in asked or () for name in _split(text, known)] or list(known):
-        if name.lower() in known:
-            chosen.append(known[name.lower()])
+    for name in [name for text in asked or () for name in _split(text, known)] or series:
+        if name.lower() not in known:
+            errors.append(f"series: no series {quoted(name)} in {table.file}{nearest(name, series)}")
+        elif known[name.lower()] in table.texts:
+            said = f"is text, without one number; series: {shown(', '.join(series), MOST_NAMES)}"
+            errors.append(f"series: {quoted(name)} in {table.file} {said}")
         else:
-            errors.append(f"series: no series {name!r} in {table.file}{nearest(name, tuple(table.columns))}")
+            chosen.append(known[name.lower()])
     if errors:
         raise DataError(errors)
     return list(dict.fromkeys(chosen))
@@ -215,8 +241,9 @@ def choose(table: Table, asked: Sequence[str] | None) -> list[str]:
 def _split(text: str, known: Mapping[str, str]) -> list[str]:
     """The longest known names between commas; what is between two of them is one unknown name."""
     parts, names, unknown = text.split(","), list[str](), list[str]()
+    longest = 1 + max((name.count(",") for name in known), default=0)
     while parts:
-        lengths = range(len(parts), 0, -1)
+        lengths = range(min(len(parts), longest), 0, -1)
         length = next((one for one in lengths if ",".join(parts[:one]).strip().lower() in known), 0)
         if length:
             names += [",".join(unknown).strip()] * bool(unknown) + [",".join(parts[:length]).strip()]

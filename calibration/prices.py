@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize
 from scipy.special import ndtr, ndtri
 
+from abm.texts import DataError, shown
 from calibration.likelihood import KAPPA, LONGEST_GAP, MEAN, RATE, SIZE, VOLATILITY, components, log_mean, objective
 from calibration.pricefile import month_text
 from calibration.priceseries import Series
@@ -31,6 +32,7 @@ RATES = (1e-3, 6.0)  # jumps a year: at most in every second month, or the other
 STARTS = ((0.2, 4.0), (1.0, 2.5), (3.0, 1.5))  # jumps a year and their size over the monthly deviation
 FREQUENT = 1.5  # jumps a year from which on they are fat tails rather than rare events
 SIGNIFICANT = 0.05
+MOST_MEAN = 1e6  # times the highest price: a long-run mean that says the jumps are no jumps
 SEARCH = {"maxfun": 500}  # evaluations, ten times what a search takes
 
 
@@ -152,14 +154,19 @@ class Likelihood:
 
 
 def fit(series: Series) -> Fit:
-    """All that is estimated of one series."""
+    """All that is estimated of one series; raises DataError for one that no such process makes."""
     likelihood = Likelihood(series)
     plain_value, plain = likelihood.without_jumps()
     value, full = likelihood.with_jumps(plain)
     gain = max(2.0 * (value - plain_value), 0.0)
     jumps = gain > 2.0 * math.log(series.months.size)  # Bayesian information criterion: two parameters more
     theta = full if jumps else plain
-    estimates = _estimates(likelihood, theta, value, full)
+    try:
+        estimates = _estimates(likelihood, theta, value, full)
+    except OverflowError:
+        raise DataError([_no_process(series)]) from None
+    if estimates["long_run_mean"].value > MOST_MEAN * math.exp(series.logs.max()):
+        raise DataError([_no_process(series)])
     raw = likelihood.without_jumps(restricted=False)
     raw = likelihood.with_jumps(raw[1], restricted=False) if jumps else raw
     test = dickey_fuller(series.monthly)
@@ -176,6 +183,13 @@ def fit(series: Series) -> Fit:
         scores=scores,
         shocks=shocks,
     )
+
+
+def _no_process(series: Series) -> str:
+    """What is wrong with a series whose jumps have no mean."""
+    step = int(np.abs(np.diff(series.logs)).argmax()) + 1
+    times, month = math.exp(series.logs[step] - series.logs[step - 1]), month_text(int(series.months[step]))
+    return f"{shown(series.name)}: no price process fits: in {month} it is {times:.2g} times the value before"
 
 
 def fit_all(series: Sequence[Series], progress: Callable[[int, int], None]) -> list[Fit]:

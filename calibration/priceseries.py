@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abm.catalogue import DataError
+from abm.texts import DataError, shown
 from calibration.likelihood import LONGEST_GAP
 from calibration.pricefile import Table, choose, month_number, month_text
 
@@ -22,6 +22,9 @@ OUTLYING = 8.0  # standard deviations of the other returns, near and far, that m
 LASTING = 0.5  # share of it that must still be there in the year after
 AVERAGED = 0.15  # autocorrelation of returns; monthly averages of a random walk have .25 (Working 1960)
 FILLED = 3  # months at most that the deflator is interpolated over
+REGULAR = 0.9  # share of gaps of the same length that make a series quarterly or the like
+OFTEN = {2: "every second month", 3: "quarterly", 6: "half-yearly", 12: "yearly"}  # by months between values
+SPIKE = 10.0  # times the months on both sides: a value that is flagged
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,14 @@ class Series:
         return values
 
     @property
-    def autocorrelation(self) -> float:
-        """Of returns over one month with those of the month before."""
+    def autocorrelation(self) -> float | None:
+        """Of returns over one month with those of the month before; None with under three such months."""
         returns = np.diff(self.monthly)
         both = np.isfinite(returns[1:]) & np.isfinite(returns[:-1])
         now, before = returns[1:][both], returns[:-1][both]
-        return float(np.corrcoef(now, before)[0, 1]) if both.sum() > 2 and now.std() * before.std() > 0 else 0.0
+        if both.sum() <= 2:
+            return None
+        return float(np.corrcoef(now, before)[0, 1]) if now.std() * before.std() > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -105,30 +110,34 @@ def read_window(start: str, end: str | None) -> Window:
 
 def make_deflator(table: Table, base_year: int) -> Deflator:
     """From a table with a column Index or CPI, or with one column; raises DataError."""
-    named = [name for name in table.columns if name.lower() in ("index", "cpi")]
-    names = named or list(table.columns)
+    numeric = [name for name in table.columns if name not in table.texts]
+    names = [name for name in numeric if name.lower() in ("index", "cpi")] or numeric
     if len(names) > 1:
-        raise DataError([f"{table.file}: expected one column, or one called Index, found {', '.join(names)}"])
+        found = shown(", ".join(names), 200)
+        raise DataError([f"{table.file}: expected one column, or one called Index, found {found}"])
     values = table.numbers(names[0])
     months, logs = table.months[np.isfinite(values)], np.log(values[np.isfinite(values)])
-    base = logs[months // 12 == base_year]
+    if months.size < 2:
+        raise DataError([f"{table.file}: {shown(names[0])}: {months.size} months with an index"])
+    gaps = np.diff(months)
+    if (longest := int(gaps.max()) - 1) > FILLED:
+        after = month_text(int(months[gaps.argmax()]))
+        raise DataError([f"{table.file}: no index for {longest} months after {after}"])
+    every = np.arange(months[0], months[-1] + 1)
+    level = np.interp(every, months, logs)
+    base = level[every // 12 == base_year]  # with what is interpolated within it
     if base.size < 12:
         raise DataError([f"base_year {base_year}: {table.file} has {base.size} of its 12 months"])
-    every = np.arange(months[0], months[-1] + 1)
-    filled = np.setdiff1d(every, months)
-    longest = int(np.diff(months).max()) - 1
-    if longest > FILLED:
-        place = int(np.diff(months).argmax())
-        raise DataError([f"{table.file}: no index for {longest} months after {month_text(int(months[place]))}"])
-    level = np.interp(every, months, logs) - np.log(np.exp(base).mean())
-    return Deflator(int(months[0]), level, base_year, tuple(month_text(int(month)) for month in filled))
+    filled = tuple(month_text(int(month)) for month in np.setdiff1d(every, months))
+    return Deflator(int(months[0]), level - np.log(np.exp(base).mean()), base_year, filled)
 
 
 def make_series(
     table: Table, window: Window, deflator: Deflator | None, units: dict[str, str], names: Sequence[str] | None
 ) -> tuple[list[Series], dict[str, str]]:
     """The series asked for, and why others are left out; raises DataError if none of them can be fitted."""
-    kept, left_out = [], {}
+    kept: list[Series] = []
+    left_out: dict[str, str] = {}
     for name in choose(table, names):
         found = _one(name, table, window, deflator, units)
         if isinstance(found, Series):
@@ -136,8 +145,8 @@ def make_series(
         else:
             left_out[name] = found
     if (names and left_out) or not kept:
-        raise DataError([f"{table.file}: {name}: {reason}" for name, reason in list(left_out.items())[:1]])
-    return kept, left_out
+        raise DataError([f"{table.file}: {shown(name)}: {reason}" for name, reason in list(left_out.items())[:1]])
+    return kept, left_out | ({} if names else dict.fromkeys(table.texts, "a column of text, without one number"))
 
 
 def cut_by_deflator(table: Table, window: Window, deflator: Deflator | None, path: Path | None) -> Window:
@@ -160,7 +169,8 @@ def _one(name: str, table: Table, window: Window, deflator: Deflator | None, uni
     inside = np.isfinite(nominal) & (table.months >= window.first) & (table.months <= window.last)
     months, prices = table.months[inside], nominal[inside]
     if months.size < LEAST:
-        return f"{months.size} months in the window, under 5 years ({LEAST})"
+        often = f"; it is {said}" if (said := how_often(months)) else ""
+        return f"{months.size} months in the window, under 5 years ({LEAST}){often}"
     flags: list[str] = []
     begin = _end_of_contracts(months, prices)
     if begin:
@@ -176,9 +186,10 @@ def _one(name: str, table: Table, window: Window, deflator: Deflator | None, uni
     flags += [flag for flag, seen in (("unit_unknown", not unit), ("nominal", deflator is None)) if seen]
     series = Series(name, unit or "unknown", months, logs, ())
     if np.count_nonzero(series.gaps) < LEAST // 2:
-        return f"values lie more than {LONGEST_GAP} months apart"
-    if series.autocorrelation >= AVERAGED:
-        flags.append(f"averaged_returns: autocorrelation {series.autocorrelation:.2f}")
+        often = f"it is {said}: " if (said := how_often(months)) else ""
+        return f"{often}values lie more than {LONGEST_GAP} months apart"
+    if (averaged := series.autocorrelation) is not None and averaged >= AVERAGED:
+        flags.append(f"averaged_returns: autocorrelation {averaged:.2f}")
     return Series(name, unit or "unknown", months, logs, tuple(flags))
 
 
@@ -206,9 +217,12 @@ def _stretches(same: np.ndarray) -> list[tuple[int, int]]:
 
 def _flags(months: np.ndarray, prices: np.ndarray, logs: np.ndarray, window: Window) -> list[str]:
     flags = []
-    missing = int(months[-1] - months[0]) + 1 - months.size
-    if missing:
-        flags.append(f"missing_months: {missing}")
+    often, step = how_often(months), regular_gap(months)
+    missing = int(months[-1] - months[0]) // step + 1 - months.size
+    if often:
+        flags.append(f"not_monthly: {often}")
+    if missing > 0:
+        flags.append(f"missing_months: {missing}" if step == 1 else f"missing_values: {missing}")
     if months[0] > window.first:
         flags.append(f"starts: {month_text(int(months[0]))}")
     if months[-1] < window.last:
@@ -220,7 +234,30 @@ def _flags(months: np.ndarray, prices: np.ndarray, logs: np.ndarray, window: Win
     if same.mean() >= CONTRACT or longest >= YEARLY:
         flags.append(f"contract_quotes: {100 * same.mean():.0f} % unchanged, longest stretch {longest} months")
     flags += [f"splice: {month_text(int(months[place]))}" for place in _splices(logs)]
+    flags += [f"spike: {month_text(int(months[place]))}, {times:.0f} times" for place, times in _spikes(logs)]
     return flags
+
+
+def regular_gap(months: np.ndarray) -> int:
+    """Months from one value to the next, where nearly all gaps are alike; else 1."""
+    gaps = np.diff(months)
+    usual = int(np.median(gaps)) if gaps.size else 1
+    return usual if gaps.size and np.mean(gaps == usual) >= REGULAR else 1
+
+
+def how_often(months: np.ndarray) -> str:
+    """'quarterly, a value every 3 months', or nothing for a monthly series."""
+    gap = regular_gap(months)
+    named = f"{OFTEN[gap]}, " if gap in OFTEN else ""
+    return f"{named}a value every {gap} months" if gap > 1 else ""
+
+
+def _spikes(logs: np.ndarray) -> list[tuple[int, float]]:
+    """Places of single values far above those before and after, and how many times as high; below: a share."""
+    middle = np.minimum(logs[1:-1] - logs[:-2], logs[1:-1] - logs[2:])
+    lower = np.minimum(logs[:-2] - logs[1:-1], logs[2:] - logs[1:-1])
+    step = np.where(middle > lower, middle, -lower)
+    return [(int(place) + 1, float(np.exp(step[place]))) for place in np.flatnonzero(np.abs(step) > np.log(SPIKE))]
 
 
 def _splices(logs: np.ndarray) -> list[int]:

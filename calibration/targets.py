@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from abm.catalogue import DataError, Row, field_errors, nearest, read_toml
+from abm.catalogue import Row, field_errors
 from abm.scenario import Scenario, ScenarioError
+from abm.texts import DataError, nearest, read_toml
 from calibration.statistics import STATISTICS
 
 FILE = Path(__file__).parent / "targets.toml"

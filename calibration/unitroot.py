@@ -42,7 +42,7 @@ def dickey_fuller(values: np.ndarray) -> DickeyFuller | None:
     """The test on a monthly series with NaN where a month is missing; only equations without gaps are used.
 
     The numbers of lags are compared on the equations that all of them have; the chosen one is then fitted to all that
-    it has, as is the standard. None with fewer than FEWEST equations, or where all changes are the same.
+    it has, as is the standard. None with fewer than FEWEST equations, or where they do not tell the coefficients.
     """
     change = np.diff(values)
     most = min(math.ceil(12.0 * (values.size / 100.0) ** 0.25), values.size // 2 - 2)  # Schwert
@@ -52,7 +52,10 @@ def dickey_fuller(values: np.ndarray) -> DickeyFuller | None:
     table = _equations(values, change, most)
     if len(table) < FEWEST + most:
         return None
-    squares = [_least_squares(table[:, 0], table[:, 1 : 3 + lags])[1] for lags in range(most + 1)]
+    try:
+        squares = [_least_squares(table[:, 0], table[:, 1 : 3 + lags])[1] for lags in range(most + 1)]
+    except np.linalg.LinAlgError:  # a price that hardly ever changes, or repeats itself
+        return None
     criteria = [len(table) * math.log(one) + lags * math.log(len(table)) for lags, one in enumerate(squares)]
     lags = int(np.argmin(criteria))
     whole = _equations(values, change, lags)
@@ -68,8 +71,10 @@ def _equations(values: np.ndarray, change: np.ndarray, lags: int) -> np.ndarray:
 
 
 def _least_squares(y: np.ndarray, x: np.ndarray) -> tuple[float, float]:
-    """t of the second coefficient, and the sum of squared residuals."""
+    """t of the second coefficient, and the sum of squared residuals; LinAlgError where there is none."""
     inverse = np.linalg.inv(x.T @ x)
     coefficients = inverse @ (x.T @ y)
     squares = float(np.sum((y - x @ coefficients) ** 2))
+    if not (squares > 0.0 and inverse[1, 1] > 0.0):
+        raise np.linalg.LinAlgError("nothing is left over")
     return float(coefficients[1] / math.sqrt(squares / (y.size - x.shape[1]) * inverse[1, 1])), squares

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from abm.catalogue import DataError, nearest, read_toml
+from abm.csvfile import unnamed_first
 from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import NAME, Scenario, ScenarioError, load_scenario
+from abm.tablefile import read_lines
+from abm.texts import DataError, nearest, quoted, read_toml, shown
 from experiments.designs import (
     COMMON,
     DEFAULT_ARMS,
@@ -51,7 +52,7 @@ class _Reader:
 
     def __init__(self, file: Path, content: Mapping[str, Any], max_runs: int) -> None:
         self.file, self.content, self.max_runs = file, content, max_runs
-        self.errors = [f"{file}: unknown key {key}{nearest(key, KEYS)}" for key in content if key not in KEYS]
+        self.errors = [f"{file}: unknown key {shown(key)}{nearest(key, KEYS)}" for key in content if key not in KEYS]
 
     def design(self) -> Design:
         """The design, or ScenarioError."""
@@ -119,7 +120,7 @@ class _Reader:
         """A word out of several."""
         value = self.content.get(key, default)
         if value not in known:
-            self.wrong(f"{key}: no {value!r}; known: {', '.join(known)}{nearest(str(value), tuple(known))}")
+            self.wrong(f"{key}: no {quoted(value)}; known: {', '.join(known)}{nearest(str(value), tuple(known))}")
         return str(value)
 
     def count(self, key: str, default: int | None, least: int, most: int = MOST_RUNS) -> int:
@@ -128,7 +129,7 @@ class _Reader:
         if value is None:
             self.wrong(f"{key} is missing: how many")
         elif isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            self.wrong(f"{key}: {value!r} is not a whole number from {least} to {most}")
+            self.wrong(f"{key}: {quoted(value)} is not a whole number from {least} to {most}")
         else:
             return value
         return least
@@ -155,9 +156,9 @@ class _Reader:
         arms = {}
         for name, changes in given.items():
             if not isinstance(changes, Mapping):
-                self.wrong(f"arms.{name}: expected a table of parameters")
+                self.wrong(f"arms.{shown(name)}: expected a table of parameters")
                 continue
-            arms[name] = self.values(f"arms.{name}", changes)
+            arms[name] = self.values(f"arms.{shown(name)}", changes)
         return arms or DEFAULT_ARMS
 
     def values(self, where: str, tree: Mapping[str, Any]) -> dict[str, Value]:
@@ -166,7 +167,7 @@ class _Reader:
         for name, value in flat_ranges(tree):
             parameter = BY_NAME.get(name)
             if parameter is None:
-                self.wrong(f"{where}: no parameter {name}{nearest(name, tuple(BY_NAME))}")
+                self.wrong(f"{where}: no parameter {shown(name)}{nearest(name, tuple(BY_NAME))}")
             elif problem := parameter.check(value):
                 self.wrong(f"{where}: {name}: {problem}{nearest(str(value), parameter.choices)}")
             else:
@@ -189,6 +190,9 @@ class _Reader:
             if kind == TABLE:
                 return read_table(self.file.parent / str(self.content.get("table", "")))
             return KINDS[kind].lay_out(ranges, self.content, base, seed)
+        except DataError as error:
+            self.errors += error.errors
+            return {}
         except ValueError as error:
             self.wrong(str(error))
             return {}
@@ -202,7 +206,7 @@ class _Reader:
         for name in given:
             if name not in known:
                 names = tuple(one.name for one in INDICATORS)
-                self.wrong(f"{where}: no indicator {name}{nearest(str(name), (*names, *known))}")
+                self.wrong(f"{where}: no indicator {shown(name)}{nearest(str(name), (*names, *known))}")
         return tuple(dict.fromkeys(map(str, given)))
 
     def thinning(self, base: Scenario) -> Thinning | None:
@@ -216,46 +220,48 @@ class _Reader:
             return None
         every = given.get("every", 12)
         if isinstance(every, bool) or not isinstance(every, int) or not 1 <= every <= base.months:
-            self.wrong(f"trajectories: every: {every!r} is not a whole number from 1 to {base.months} (months)")
+            self.wrong(f"trajectories: every: {quoted(every)} is not a whole number from 1 to {base.months} (months)")
             return None
         names = self.indicators("trajectories.indicators", base, given.get("indicators", []))
         return Thinning(names or tuple(one.name for one in INDICATORS), every)
 
 
 def read_table(file: Path) -> Columns:
-    """Rows of a CSV file with a parameter's name over each column; raises ValueError naming the line."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            header, *rows = csv.reader(lines)
-    except (ValueError, csv.Error):
-        raise ValueError(f"table: {file}: is empty, or not a CSV file in UTF-8") from None
-    except OSError as error:
-        raise ValueError(f"table: {file}: cannot be read ({error.strerror})") from None
-    for name in header:
-        if name not in BY_NAME:
-            raise ValueError(f"table: {file}: no parameter {name}{nearest(name, tuple(BY_NAME))}")
-        if header.count(name) > 1:
-            raise ValueError(f"table: {file}: {name} is given twice")
-    numbered = [(number, row) for number, row in enumerate(rows, start=2) if any(row)]
-    if not numbered:
-        raise ValueError(f"table: {file}: has no rows")
+    """Rows of a table (abm/tablefile.py) with a parameter's name over each column; raises DataError naming the line."""
+    table = read_lines(file)
+    if not table.lines:
+        raise DataError([f"{file}: is empty"])
+    (line, names), *rows = table.lines
+    header = [str("" if name is None else name) for name in names]
+    header = header[: max((place for place, name in enumerate(header, start=1) if name), default=0)]
+    _check_header(f"{file}: line {line}", header)
+    if not rows:
+        raise DataError([f"{file}: has no rows"])
+    numerals = table.numerals(1, len(header))
     values: dict[str, list[Value]] = {name: [] for name in header}
-    for number, row in numbered:
-        if len(row) != len(header):
-            raise ValueError(f"table: {file}: line {number} has {len(row)} cells, not {len(header)}")
-        for name, cell in zip(header, row, strict=True):
-            values[name].append(_cell(f"table: {file}: line {number}: {name}", name, cell))
+    for number, row in rows:
+        cells = row[: len(header)] if not any(row[len(header) :]) else row
+        cells += [None] * (len(header) - len(row)) if not table.between else []  # a workbook ends with what is there
+        if len(cells) != len(header):
+            raise DataError([f"{file}: line {number} has {len(row)} cells, not {len(header)}"])
+        for place, (name, cell) in enumerate(zip(header, cells, strict=True)):
+            try:
+                value = numerals.read(place, cell) if BY_NAME[name].numeric else cell and str(cell)
+            except ValueError as error:
+                raise DataError([f"{file}: line {number}: {name}: {error}"]) from None
+            problem = "missing" if value is None else BY_NAME[name].check(value)
+            if problem or value is None:
+                raise DataError([f"{file}: line {number}: {name}: {problem}"])
+            values[name].append(type(BY_NAME[name].default)(value))
     return {name: np.array(column) for name, column in values.items()}
 
 
-def _cell(where: str, name: str, text: str) -> Value:
-    parameter = BY_NAME[name]
-    value: Value = text.strip()
-    if parameter.numeric:
-        try:
-            value = float(text)
-        except ValueError:
-            raise ValueError(f"{where}: {text!r} is not a number") from None
-    if problem := parameter.check(value):
-        raise ValueError(f"{where}: {problem}")
-    return type(parameter.default)(value)
+def _check_header(where: str, header: Sequence[str]) -> None:
+    """Raise DataError for a line of names that are not all parameters, each once."""
+    if unnamed_first(header):
+        raise DataError([f"{where}: the first column has no name; if pandas wrote it, use to_csv(..., index=False)"])
+    for name in header:
+        if name not in BY_NAME:
+            raise DataError([f"{where}: no parameter {quoted(name)}{nearest(name, tuple(BY_NAME))}"])
+        if header.count(name) > 1:
+            raise DataError([f"{where}: {name} is given twice"])

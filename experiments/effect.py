@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from abm.catalogue import position
 from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario
 from abm.simulate import Network, simulate_arms
+from abm.texts import position
 from experiments.pairs import Difference, Ratio, fieller, paired_differences
 from experiments.precision import UntilNarrow, run_replicates
 from experiments.risk import SMALL, Risk, Small, risk_of

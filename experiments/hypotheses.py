@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field, ValidationError
 
-from abm.catalogue import DataError, field_errors, nearest, read_toml
+from abm.catalogue import field_errors
 from abm.parameters import BY_NAME, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError, load_scenario
+from abm.texts import DataError, nearest, quoted, read_toml, shown
 from experiments.claims import REJECTED, SUPPORTED, UNDECIDED, Claim, Finding, Hypothesis, Row, Term, Verdict
 from experiments.designs import Design, Thinning
 from experiments.files import beside
@@ -203,7 +204,7 @@ def load_hypotheses(source: str | Path) -> Hypotheses:
         try:
             base.with_values(cell)
         except ScenarioError as error:
-            raise ScenarioError([f"{file}: cells.{name}: {line}" for line in error.errors]) from None
+            raise ScenarioError([f"{file}: cells.{shown(name)}: {line}" for line in error.errors]) from None
     return asked
 
 
@@ -229,21 +230,21 @@ def _problems(asked: Hypotheses) -> list[str]:
     for name, cell in asked.cells.items():
         for key, value in cell.items():
             if key not in BY_NAME:
-                errors.append(f"cells.{name}: no parameter {key}{nearest(key, tuple(BY_NAME))}")
+                errors.append(f"cells.{shown(name)}: no parameter {shown(key)}{nearest(key, tuple(BY_NAME))}")
             elif problem := BY_NAME[key].check(value):
-                errors.append(f"cells.{name}: {key}: {problem}")
+                errors.append(f"cells.{shown(name)}: {key}: {problem}")
     for claim in asked.claims:
         for term in claim.terms:
             indicator = term.indicator or claim.indicator
             errors += [
-                f"{claim.text}: no cell {cell!r}{nearest(cell, known)}"
+                f"{shown(claim.text)}: no cell {quoted(cell)}{nearest(cell, known)}"
                 for cell in dict.fromkeys((term.cell, term.over))
                 if cell and cell not in known
             ]
             if indicator not in columns:
-                errors.append(f"{claim.text}: no indicator {indicator}{nearest(indicator, columns)}")
+                errors.append(f"{shown(claim.text)}: no indicator {shown(indicator)}{nearest(indicator, columns)}")
             if max(term.month, term.since) > asked.scenario.months:
-                errors.append(f"{claim.text}: month {max(term.month, term.since)} is after the end of the run")
+                errors.append(f"{shown(claim.text)}: month {max(term.month, term.since)} is after the end of the run")
     return errors
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from abm.catalogue import nearest
 from abm.scenario import Scenario, ScenarioError
 from abm.simulate import spun_up
+from abm.texts import nearest
 from experiments.files import whole
 from experiments.panel import EXCHANGES, PANELS, PARTICIPANTS, Recorder
 from experiments.runner import replicate_seeds

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from abm.catalogue import nearest
 from abm.interventions import INTERVENTIONS
 from abm.parameters import BY_NAME, Value
 from abm.scenario import Scenario, ScenarioError
+from abm.texts import nearest
 
 CENTRE = "resource_centre"
 TAXES = "tax_revenue"  # the flow of an intervention that brings money in

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import nearest
 from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario, ScenarioError
+from abm.texts import nearest
 from experiments.designs import Columns, Design
 from experiments.effect import WITH, WITHOUT, unit
 from experiments.ranges import DECLARED, Range, declared_range, read_range, uncertain

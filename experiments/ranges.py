@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import nearest
 from abm.parameters import BY_NAME, Parameter, Value, uncertainties
 from abm.scenario import Scenario
+from abm.texts import nearest, quoted, shown
 
 DECLARED = "declared"
 KEYS = ("low", "high", "log", "steps")
@@ -97,14 +97,14 @@ def read_range(name: str, given: Any, base: Mapping[str, Value]) -> Range:
     """
     parameter = BY_NAME.get(name)
     if parameter is None:
-        raise ValueError(f"no parameter {name}{nearest(name, tuple(BY_NAME))}")
+        raise ValueError(f"no parameter {shown(name)}{nearest(name, tuple(BY_NAME))}")
     if given == DECLARED:
         return declared_range(parameter, base[name])
     if isinstance(given, list):
         return _read_list(parameter, given)
     if isinstance(given, Mapping):
         return _read_interval(parameter, given)
-    raise ValueError(f'{name}: expected a list of values, {{ low, high }} or "{DECLARED}", found {given!r}')
+    raise ValueError(f'{name}: expected a list of values, {{ low, high }} or "{DECLARED}", found {quoted(given)}')
 
 
 def _read_list(parameter: Parameter, given: list[Any]) -> Range:
@@ -116,7 +116,7 @@ def _read_list(parameter: Parameter, given: list[Any]) -> Range:
     values = tuple(type(parameter.default)(value) for value in given)
     for number, value in enumerate(values):
         if value in values[:number]:
-            raise ValueError(f"{parameter.name}: {value!r} is given twice")
+            raise ValueError(f"{parameter.name}: {quoted(value)} is given twice")
     return Range(parameter, values)
 
 
@@ -124,7 +124,7 @@ def _read_interval(parameter: Parameter, given: Mapping[str, Any]) -> Range:
     name = parameter.name
     for key in given:
         if key not in KEYS:
-            raise ValueError(f"{name}: unknown key {key}{nearest(key, KEYS)}")
+            raise ValueError(f"{name}: unknown key {shown(key)}{nearest(key, KEYS)}")
     if not parameter.numeric:
         raise ValueError(f"{name}: is a name, not a number; give a list of values")
     for key in ("low", "high"):
@@ -135,9 +135,9 @@ def _read_interval(parameter: Parameter, given: Mapping[str, Any]) -> Range:
     low, high, log = float(given["low"]), float(given["high"]), given.get("log", False)
     steps = given.get("steps", STEPS)
     if not isinstance(log, bool):
-        raise ValueError(f"{name}: log: expected true or false, found {log!r}")
+        raise ValueError(f"{name}: log: expected true or false, found {quoted(log)}")
     if isinstance(steps, bool) or not isinstance(steps, int) or not 2 <= steps <= MOST_STEPS:
-        raise ValueError(f"{name}: steps: {steps!r} is not a whole number from 2 to {MOST_STEPS}")
+        raise ValueError(f"{name}: steps: {quoted(steps)} is not a whole number from 2 to {MOST_STEPS}")
     if not low < high:
         raise ValueError(f"{name}: the range is empty: low {low:g} is not below high {high:g}")
     if log and not low > 0.0:

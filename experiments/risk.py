@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from abm.catalogue import nearest
 from abm.parameters import JUDGEMENT
 from abm.scenario import ScenarioError
+from abm.texts import nearest
 
 OPTION = "--small"
 

@@ -10,7 +10,8 @@ import gc
 import json
 import os
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 
@@ -215,6 +216,7 @@ app.add_typer(pricing.prices, name="prices")
 def main() -> None:
     """Run the command line; errors of input end with one line each and exit code 2."""
     _spare_the_interpreter()
+    warnings.showwarning = _say
     fit_terminal()
     if foreign := unreadable(sys.argv[1:]):
         _fail(foreign, INPUT_WRONG)
@@ -248,6 +250,23 @@ def _spare_the_interpreter() -> None:
 
 
 def _fail(lines: list[str], code: int) -> None:
+    from abm.texts import one_line
+
     for line in lines:
-        print(f"kretslopp: {' '.join(line.split())}", file=sys.stderr)
+        print(f"kretslopp: {one_line(line)}", file=sys.stderr)
     sys.exit(code)
+
+
+def _say(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print what was noted of a user's file as one line; other warnings as Python does."""
+    if category.__name__ == "Note":  # of abm.texts
+        print(f"kretslopp: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr)

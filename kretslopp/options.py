@@ -77,6 +77,7 @@ def read_pairs(text: str, width: float | None, indicator: str, scenario: Scenari
     """`--replicates` with `--ci-width` and `--ci-of`; raises ScenarioError."""
     from abm.plan import plan
     from abm.scenario import ScenarioError, nearest
+    from abm.texts import shown
     from experiments.effect import GROSS
     from experiments.precision import UntilNarrow
 
@@ -91,18 +92,21 @@ def read_pairs(text: str, width: float | None, indicator: str, scenario: Scenari
     if given:
         raise ScenarioError([f"{given[0]}: goes with --replicates auto"])
     if not (text.isdecimal() and 1 <= int(text) <= MOST_RUNS):
-        raise ScenarioError([f"--replicates {text}: expected a whole number from 1 to {MOST_RUNS}, or auto"])
+        raise ScenarioError([f"--replicates {shown(text)}: expected a whole number from 1 to {MOST_RUNS}, or auto"])
     return int(text)
 
 
 def read_draws(text: str, width: float | None) -> int:
     """`--replicates` with `--posterior`: draws from it; raises ScenarioError."""
     from abm.scenario import ScenarioError
+    from abm.texts import shown
 
     if width is not None:
         raise ScenarioError(["--ci-width: does not go with --posterior; give --replicates draws"])
     if not (text.isdecimal() and 1 <= int(text) <= MOST_RUNS):
-        raise ScenarioError([f"--replicates {text}: expected a whole number from 1 to {MOST_RUNS} with --posterior"])
+        raise ScenarioError(
+            [f"--replicates {shown(text)}: expected a whole number from 1 to {MOST_RUNS} with --posterior"]
+        )
     return int(text)
 
 

@@ -41,6 +41,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit the mean-reverting jump process to each series: estimates, intervals, checks, correlation, figures."""
+    from abm.texts import DataError
     from calibration.correlations import correlation
     from calibration.pricecheck import check
     from calibration.prices import fit_all
@@ -50,7 +51,10 @@ def fit(
     asked, left_out, facts, basis = _read(file, deflator, start, end, series, units, base_year)
     folder = None if as_json and out is None else output_folder(out, f"{file.stem}-prices", PRICES)
     with Stages() as stages:
-        fits = fit_all(asked, stages.stage("series"))
+        try:
+            fits = fit_all(asked, stages.stage("series"))
+        except DataError as error:
+            raise DataError([f"{file}: {line}" for line in error.errors]) from None
         links = correlation({one.series.name: one.shocks for one in fits})
         checks = [found for one in fits for found in check(one)]
         if folder is not None:
@@ -101,7 +105,8 @@ def _say_cuts(asked: Window, window: Window, level: Deflator | None) -> None:
         print(f"kretslopp: the window ends in {last}, with the deflator", file=sys.stderr)
     filled = [month for month in (level.filled if level else ()) if first <= month <= last]
     if filled:
-        print(f"kretslopp: the deflator has no {', '.join(filled)}: interpolated", file=sys.stderr)
+        more = f" and {len(filled) - 6} months more" if len(filled) > 6 else ""
+        print(f"kretslopp: the deflator has no {', '.join(filled[:6])}{more}: interpolated", file=sys.stderr)
 
 
 def _write(

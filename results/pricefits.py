@@ -62,7 +62,7 @@ def fits_text(
 def _checks_text(checks: Sequence[Check]) -> list[str]:
     """Of how many series the history is one that the fitted process would make."""
     found = shares(checks)
-    held = ", ".join(f"{name.replace('_', ' ')} {some} of {all_}" for name, (some, all_) in found.items())
+    held = ", ".join(f"{name.replace('_', ' ')} {some} of {all_}" for name, (some, all_) in found.items() if all_)
     return textwrap.wrap(f"History within 95 % of {PATHS} paths of its fit (checks.csv): {held}.", 118)
 
 

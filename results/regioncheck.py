@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from abm.catalogue import Municipality, Plant, catalogue
-from abm.firms import Firm, km_to_seat
+from abm.firms import Firm, Places, km_to_seat
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import build
 from results.listings import as_text
@@ -109,10 +109,13 @@ def _missing(scenario: Scenario) -> Iterator[str]:
 
 def _odd_places(scenario: Scenario) -> Iterator[str]:
     towns = {row.name: row for row in scenario.region.municipality}
+    places = Places(tuple(towns.values()))
     for row in towns.values():
-        others = [km_to_seat(row.lat, row.lon, other) for other in towns.values() if other is not row]
-        if others and min(others) > FAR_SEAT:
-            yield f"{row.name}: its seat is {min(others):.0f} km from the nearest other one{_swapped(row, towns)}"
+        other, km = places.nearest(row.lat, row.lon, row)
+        if FAR_SEAT < km < np.inf:
+            yield f"{row.name}: its seat is {km:.0f} km from the nearest other one{_swapped(row, places)}"
+        if km == 0.0:
+            yield f"{row.name}: its seat is at the same place as that of {other.name}"
         if not EMPTY <= row.population / row.land <= CROWDED:
             yield f"{row.name}: {row.population / row.land:.3g} inhabitants a km2 of land"
     for plant in _plants(scenario.region.anchor, scenario.firms):
@@ -122,9 +125,9 @@ def _odd_places(scenario: Scenario) -> Iterator[str]:
                 yield f"{plant.name}: {km:.0f} km from the seat of {plant.municipality}, its municipality"
 
 
-def _swapped(row: Municipality, towns: dict[str, Municipality]) -> str:
-    near = any(km_to_seat(row.lon, row.lat, other) < FAR_SEAT for other in towns.values() if other is not row)
-    return "; are lat and lon swapped?" if near else ""
+def _swapped(row: Municipality, places: Places) -> str:
+    _, km = places.nearest(row.lon, row.lat, row)
+    return "; are lat and lon swapped?" if km < FAR_SEAT else ""
 
 
 def _odd_counts(scenario: Scenario, towns: pd.DataFrame, routes: pd.DataFrame) -> Iterator[str]:

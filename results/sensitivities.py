@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from abm.catalogue import nearest
 from abm.scenario import Scenario, ScenarioError
+from abm.texts import nearest
 from experiments.attribution import attribute, reach_ranks
 from experiments.budget import Stage
 from experiments.files import write_csv, write_text

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from SALib.sample import sobol
 
+from abm.catalogue import DataError
 from abm.parameters import BY_NAME, uncertainties
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from experiments.designfile import load_design, read_table
@@ -115,9 +116,9 @@ def test_rows_from_a_table(tmp_path: Path) -> None:
 )
 def test_a_bad_table_names_the_line(tmp_path: Path, text: str, expected: str) -> None:
     (tmp_path / "rows.csv").write_text(text)
-    with pytest.raises(ValueError, match=expected.replace("?", r"\?")):
+    with pytest.raises(DataError, match=expected.replace("?", r"\?")):
         read_table(tmp_path / "rows.csv")
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(DataError, match="no such file"):
         read_table(tmp_path / "none.csv")
 
 

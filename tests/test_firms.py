@@ -21,6 +21,7 @@ from abm.population import Population, draw_population
 from abm.regions import load_region
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import simulate, simulate_arms
+from abm.texts import alike
 from experiments.files import manifest
 from results.report import command
 from results.study import run_study
@@ -211,7 +212,7 @@ def _write(firms: list[Firm], swedish: bool, repeat: bool) -> str:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    firms=st.lists(FIRMS, min_size=1, max_size=5, unique_by=lambda firm: unicodedata.normalize("NFC", firm.name)),
+    firms=st.lists(FIRMS, min_size=1, max_size=5, unique_by=lambda firm: alike(firm.name)),
     swedish=st.booleans(),
     repeat=st.booleans(),
     mark=st.booleans(),
@@ -225,6 +226,7 @@ def test_what_is_written_is_read(
     assert read == tuple(replace(firm, name=unicodedata.normalize("NFC", firm.name)) for firm in firms)
 
 
+@pytest.mark.filterwarnings("ignore::abm.texts.Note")  # bytes that may be of Windows
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_refused_never_crashes(tmp_path_factory: pytest.TempPathFactory, garbage: bytes) -> None:
@@ -243,7 +245,7 @@ def test_garbage_is_refused_never_crashes(tmp_path_factory: pytest.TempPathFacto
         ("A,Storstad,,,C16,-5,,,,", "employees: -5 is not above 0"),
         ("A,Storstad,,,C16,0,,,,", "employees: 0 is not above 0"),
         ("A,Storstad,,,C16,many,,,,", "employees: 'many' is not a number"),
-        ("A,Storstad,,,C16,nan,,,,", "employees: 'nan' is not a number"),
+        ("A,Storstad,,,C16,nan,,,,", "employees: missing"),
         ("A,Storstad,,,C16,inf,,,,", "employees: 'inf' is not a number"),
         ("A,Storstad,,,C16,1e999,,,,", "employees: 1e999 is not from 0 to 1e+06"),
         ("A,Storstad,,,C16,1_0,,,,", "employees: '1_0' is not a number"),

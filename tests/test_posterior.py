@@ -88,7 +88,7 @@ def test_both_kinds_of_file_are_read(tmp_path, kind):
         ([*["1,1"] * 9, "-1,1"], f"{MULTIPLIER},weight", "row 10: transaction.multiplier:"),
         ([*["1,1"] * 9, "1,-1"], f"{MULTIPLIER},weight", "row 10: weight: is below 0"),
         (["1,0"] * 10, f"{MULTIPLIER},weight", "all weights are 0"),
-        ([*["1,1"] * 9, "1,inf"], f"{MULTIPLIER},weight", "row 10: weight: 'inf' is not finite"),
+        ([*["1,1"] * 9, "1,inf"], f"{MULTIPLIER},weight", "row 10: weight: 'inf' is not a number"),
     ],
 )
 def test_what_is_wrong_with_a_posterior_is_one_line(tmp_path, rows, header, message):
