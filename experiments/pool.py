@@ -31,7 +31,9 @@ except ImportError:  # not a POSIX system
 
 ATTEMPTS = 3
 DEAF_TO = (signal.SIGINT, signal.SIGTERM)
-FILES_EACH = 3  # open files of a worker here: its pipe, and the two by which a process and its parent know of each other
+FILES_EACH = (
+    3  # open files of a worker here: its pipe, and the two by which a process and its parent know of each other
+)
 FILES_SPARE = 64  # left for what else a process opens: modules, tables, a shard that is read
 MANY = 10_000  # where the system sets no limit
 _STARTING = threading.Lock()
@@ -49,7 +51,6 @@ class NoWorker(RuntimeError):
 
 
 # -- in the worker: nothing heavy is imported before its first task, so that what cannot be is an answer
-
 
 
 def _serve(connection: Connection) -> None:

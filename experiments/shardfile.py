@@ -23,6 +23,8 @@ LENGTH = 32  # hexadecimal digits
 BLANK = b"0" * LENGTH
 CHECKSUM, OWNER, NAME, NUMBERING = b"checksum", b"design", b"file", b"rows"  # keys in the footer
 
+OTHER_DESIGN = "of another design"
+
 
 class Damaged(ValueError):
     """A file that is not as it was written, or not of this sweep; says what is wrong in a few words."""
@@ -54,9 +56,7 @@ def write_marked(file: Path, table: pa.Table, whose: Whose, more: Mapping[bytes,
 
     marks = {**(table.schema.metadata or {}), **whose.marks(), **(more or {}), CHECKSUM: SIGN + BLANK}
     with pa.BufferOutputStream() as stream:
-        parquet.write_table(
-            table.replace_schema_metadata(marks), stream, compression="zstd", write_page_checksum=True
-        )
+        parquet.write_table(table.replace_schema_metadata(marks), stream, compression="zstd", write_page_checksum=True)
         content = bytearray(stream.getvalue())
     place = content.rindex(SIGN + BLANK) + len(SIGN)
     content[place : place + LENGTH] = _checksum(content, place)
@@ -101,17 +101,27 @@ def marks_of(opened_file: Any) -> Mapping[bytes, bytes]:
     return opened_file.metadata.metadata or {}
 
 
-def check(file: Path, design: str, keys: Sequence[str] | None = None) -> Any:
-    """The file, opened, if it is sound and of this design and place; raises Damaged. With the `keys` of the design's
-    rows their numbers are held against it, too."""
+def check(file: Path, design: str, name: str) -> Any:
+    """The file, opened, if it is sound, of this design and in its place `name`; raises Damaged, FileNotFoundError."""
     found = opened(file)
-    marks, name = marks_of(found), f"{file.parent.name}/{file.name}"
+    marks = marks_of(found)
     if marks.get(OWNER, b"").decode() != design:
-        raise Damaged("of another design")
+        raise Damaged(OTHER_DESIGN)
     if (own := marks.get(NAME, b"").decode()) != name:
         raise Damaged(f"a copy of {own}")
-    if keys is not None:
-        rows = set(found.read(columns=["row"])["row"].to_pylist())
-        if max(rows, default=0) >= len(keys) or marks.get(NUMBERING, b"").decode() != numbering(rows, keys):
-            raise Damaged("of another folder of this design, where rows have other numbers")
     return found
+
+
+def check_rows(found: Any, keys: Sequence[str], replicates: int) -> None:
+    """Are the runs of an opened file in a design of rows with these `keys`, under the same numbers? Raises Damaged."""
+    facts = found.read(columns=["row", "replicate"])
+    rows = set(facts["row"].to_pylist())
+    if max(rows, default=0) >= len(keys) or max(facts["replicate"].to_pylist(), default=0) >= replicates:
+        raise Damaged("of a larger design")
+    check_numbering(found, numbering(rows, keys))
+
+
+def check_numbering(found: Any, expected: str) -> None:
+    """Raises Damaged where an opened file has the rows under other numbers than `numbering` expects."""
+    if marks_of(found).get(NUMBERING, b"").decode() != expected:
+        raise Damaged("of another folder of this design, where rows have other numbers")

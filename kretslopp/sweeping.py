@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from experiments.sweep import Estimate, Report
 
 RUN_FAILED = 1
+SHOWN = 20  # lines on damaged files
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}  # exit codes, as a shell's
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A sweep's folder.")]
 
@@ -75,10 +76,10 @@ def sweep(
 
 
 def done_in(folder: Path) -> int:
-    """Runs that a folder holds; 0 if it is none of a sweep."""
-    from experiments.store import Store, read_manifest
+    """Runs that a folder holds; 0 if it is none of a sweep, or its manifest is damaged."""
+    from experiments.store import Store, replicates_there
 
-    return Store(folder).counts()[0] if read_manifest(folder) else 0
+    return Store(folder).counts()[0] if replicates_there(folder) else 0
 
 
 @contextmanager
@@ -167,6 +168,8 @@ def demand_text(plan: Design, demand: Estimate, workers: int | None) -> str:
 def _tell(report: Report, folder: Path, as_json: bool) -> None:
     """Say what was done, and what could not be."""
     facts = {name: value for name, value in vars(report).items() if name != "killers"}
+    for line in shortened(report.damaged):
+        print(f"kretslopp: {line}", file=sys.stderr)
     killers = [{"shard": number, "reason": reason} for number, reason in report.killers.items()]
     rate = f", {report.done / report.seconds:.3g} a second" if report.seconds else ""
     if as_json:
@@ -182,6 +185,12 @@ def _tell(report: Report, folder: Path, as_json: bool) -> None:
         print(f"kretslopp: {report.failed} runs failed; column error says why", file=sys.stderr)
     if report.stopped:
         print(f"kretslopp: stopped with {report.left} runs left; the same command goes on", file=sys.stderr)
+
+
+def shortened(lines: Sequence[str]) -> list[str]:
+    """The first `SHOWN` of many lines, and how many more there are."""
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def status(folder: Folder, as_json: Json = False) -> None:
@@ -205,6 +214,9 @@ def status_text(facts: Status) -> str:
         lines.append(f"{state} {facts.rate:.3g} runs a second, {duration(facts.seconds_left)} left")
     for job in facts.at_work:
         lines.append(f"at work: {job['host']}, process {job['process']}, part {job['part']}, {job['done']} runs so far")
+    lines += [f"damaged: {line}" for line in shortened(facts.damaged)]
+    if facts.damaged:
+        lines.append("the same sweep command with its design mends what is damaged")
     lines.append(f"{facts.core_hours:.3g} core-hours so far")
     return "\n".join(lines)
 
