@@ -17,7 +17,7 @@ import numpy as np
 
 from abm.scenario import ScenarioError
 from experiments.designs import Design
-from experiments.files import PART, kind_of
+from experiments.files import STALE, clear_parts, kind_of
 from experiments.identity import run_id, versions
 from experiments.locks import LockFile, Taken, alone
 from experiments.shardfile import (
@@ -41,7 +41,6 @@ from experiments.sweepmanifest import (
 )
 from experiments.sweepplan import Plan, design_content, differences
 
-STALE = 86_400.0  # seconds
 DAMAGED = "damaged"  # files that are not as they were written, put aside
 OWN = (MANIFEST, DESIGN, MERGED, RUNS, TRAJECTORIES, DAMAGED)  # what a sweep's folder holds
 SHARD = re.compile(r"[0-9a-f]{20}\.parquet")
@@ -177,7 +176,7 @@ class Folder:
     def _clear_away(self) -> None:
         """What a killed process left half done goes, unless others are at work; without locks that cannot be known.
 
-        Only what is a day old: where locks hold within a node alone, another node's process may be at work.
+        Of another node only what is a day old: where locks hold within a node alone, its process may be at work.
         """
         assert self.locks is not None
         try:
@@ -187,12 +186,9 @@ class Folder:
         self.locks.release()
         if not self.locks.works:
             return
-        half = [file for kind in (RUNS, TRAJECTORIES) for file in (self.path / kind).glob(f".*{PART}")]
-        alone = [
-            file for file in (self.path / TRAJECTORIES).glob("*.parquet") if not (self.path / RUNS / file.name).exists()
-        ]
-        for file in (*half, *alone):
-            if time.time() - file.stat().st_mtime > STALE:
+        clear_parts(self.path)
+        for file in (self.path / TRAJECTORIES).glob("*.parquet"):
+            if not (self.path / RUNS / file.name).exists() and time.time() - file.stat().st_mtime > STALE:
                 file.unlink(missing_ok=True)
 
     def _sole(self) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from experiments.limits import MOST_RUNS
 from kretslopp.options import Json
+from kretslopp.stopping import STOPPING
 
 if TYPE_CHECKING:
     from experiments.designs import Design
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 RUN_FAILED = 1
 SHOWN = 20  # lines on damaged files
-SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}  # exit codes, as a shell's
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A sweep's folder.")]
 
 
@@ -54,7 +52,7 @@ def sweep(
     plan = load_design(design, max_runs)
     folder = out or Path("runs") / plan.name
     refuse_foreign(folder)
-    with ExitStack() as stack, asked_to_stop() as stop, Reporter("runs", None) as reporter:
+    with ExitStack() as stack, Reporter("runs", None) as reporter:
         executor, width = None, workers
         if dask is not None and not dry_run:
             from experiments.cluster import dask_executor
@@ -68,6 +66,7 @@ def sweep(
                 typer.echo(json.dumps(facts) if as_json else demand_text(plan, demand, width))
                 return
             typer.echo(demand_text(plan, demand, width), err=True)
+        stop = stack.enter_context(STOPPING.asked())
         report = run_sweep(
             plan, folder, workers=width, executor=executor, part=part, progress=reporter.update, stop=stop
         )
@@ -80,32 +79,6 @@ def done_in(folder: Path) -> int:
     from experiments.store import Store, replicates_there
 
     return Store(folder).counts()[0] if replicates_there(folder) else 0
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[Stop]:
-    """The first Ctrl-C or SIGTERM asks for an orderly end, the second Ctrl-C ends at once."""
-    stop = Stop()
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.code = SIGNALS[signal.Signals(number)]
-        stop.set()
-        print("kretslopp: stopping after the shards under way", file=sys.stderr, flush=True)
-
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class Stop(Event):
-    """A request to stop, and the exit code that it asks for."""
-
-    code = 0
 
 
 def parse_part(text: str | None) -> tuple[int, int]:
