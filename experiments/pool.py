@@ -9,6 +9,7 @@ A worker ends with its parent, however that ends, and leaves Ctrl-C and SIGTERM 
 from __future__ import annotations
 
 import atexit
+import mmap
 import multiprocessing
 import os
 import pickle
@@ -35,6 +36,7 @@ FILES_EACH = (
     3  # open files of a worker here: its pipe, and the two by which a process and its parent know of each other
 )
 FILES_SPARE = 64  # left for what else a process opens: modules, tables, a shard that is read
+HEADROOM = 256 * 2**20  # bytes of address space that writing tables and starting threads take, with room to spare
 MANY = 10_000  # where the system sets no limit
 _STARTING = threading.Lock()
 _OPEN: WeakSet[SturdyPool] = WeakSet()
@@ -164,6 +166,19 @@ def _open_files() -> int:
         with suppress(OSError):
             return len(os.listdir(folder))
     return FILES_SPARE
+
+
+def check_memory() -> None:
+    """Raise NoWorker where a limit on memory (ulimit -v) leaves too little: libraries that run out of it do not say so,
+    they break off or wait for a thread that never started."""
+    if resource is None or (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) == resource.RLIM_INFINITY:
+        return
+    try:
+        from pyarrow import parquet  # noqa: F401  # the largest that is to come
+
+        mmap.mmap(-1, HEADROOM).close()
+    except (OSError, MemoryError, ImportError, ValueError):
+        raise NoWorker(f"memory is limited to {limit / 1e6:.0f} MB (ulimit -v), which is too little") from None
 
 
 def check_workers(workers: int) -> None:

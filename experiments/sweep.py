@@ -21,7 +21,7 @@ from threading import Event
 
 from experiments.designs import Design
 from experiments.folder import Folder, Vanished
-from experiments.pool import NoWorker, SturdyPool, WorkerKilled, check_workers
+from experiments.pool import NoWorker, SturdyPool, WorkerKilled, check_memory, check_workers
 from experiments.runner import Progress, default_workers
 from experiments.shards import RUNS, Changed, Draw, Job, Outcome, draws_per_shard, run_shard, simulate_draws
 
@@ -80,6 +80,8 @@ def estimate(design: Design) -> Estimate:
     """
     rows = sorted({round(place * (design.rows - 1) / (PILOTS - 1)) for place in range(PILOTS)})
     jobs = [_pilot(design, row) for row in rows]
+    with _told():
+        check_memory()
     with _told(), SturdyPool(1) as pool:
         _prove(pool)
         found = None if pool.submit(_first_run, jobs[0]).result() > COMPILED else _timed(pool, jobs)
@@ -155,6 +157,8 @@ def run_sweep(
     shards = math.ceil(design.rows * design.replicates / draws_per_shard(design))
     if executor is None:
         check_workers(min(workers or default_workers(), shards))
+    with _told():
+        check_memory()
     with _writing(path), Folder(path, design, part) as place:
         missing = place.missing()
         arms = len(design.arms)
@@ -207,7 +211,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except NoWorker as error:
-        raise SweepError(f"{error}; fewer --workers may fit") from None
+        raise SweepError(str(error)) from None
 
 
 def _prove(pool: SturdyPool, stop: Event | None = None) -> None:
@@ -300,7 +304,7 @@ class _Loop:
             raise SweepError("the executor gave the work up (a scheduler that is gone?); what is finished is kept, and "
                              "the same command goes on") from None  # fmt: skip
         except NoWorker as error:
-            raise SweepError(f"{error}; what is finished is kept, and fewer --workers may fit") from None
+            raise SweepError(f"{error}; what is finished is kept") from None
         except OSError as error:
             if error.errno is None:  # of a connexion, not of a file
                 raise SweepError(f"workers are lost ({error}); what is finished is kept") from None

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-GRACE = 5.0  # seconds from a request to stop to the end, at most; a sweep's shards have their own
+GRACE = 5.0  # seconds from a request to stop to the end, at most
+SHARDS = 75.0  # the same of a sweep, whose shards under way have a minute (experiments.sweep.PATIENCE)
 CODES = {int(signal.SIGINT): 130, int(signal.SIGTERM): 143}  # exit codes, as a shell's
 WORDS = {130: "interrupted", 143: "terminated"}
 
@@ -41,13 +42,14 @@ class Stopping:
         if self._listening or threading.current_thread() is not threading.main_thread():
             return
         self._listening = True
-        reading, writing = os.pipe()
-        os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         for number in CODES:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._heard)
-        threading.Thread(target=self._watch, args=(reading,), daemon=True).start()
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        with suppress(RuntimeError):  # no memory for a thread: the main one is left to hear them
+            threading.Thread(target=self._watch, args=(reading,), daemon=True).start()
+            signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
 
     @contextmanager
     def asked(self) -> Iterator[Stop]:
@@ -76,7 +78,8 @@ class Stopping:
 
     def _watch(self, reading: int) -> None:
         """In a thread of its own: hears each signal at once."""
-        asked, deadline = False, None
+        asked = ending = False
+        deadline: float | None = None
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not select.select([reading], [], [], left)[0]:
@@ -86,19 +89,18 @@ class Stopping:
                 continue
             self.code = self.code or CODES[number]
             if self.gently is not None and not asked:
-                asked = True
+                asked, deadline = True, time.monotonic() + SHARDS
                 _say("stopping after the shards under way; Ctrl-C again ends at once")
-            elif deadline is None and (self.gently is None or number == signal.SIGINT):
-                deadline = time.monotonic() + GRACE
+            elif not ending and (not asked or number == signal.SIGINT):
+                ending, deadline = True, time.monotonic() + GRACE
                 _say(f"stopping: runs under way are waited for, {GRACE:.0f} s at most; Ctrl-C again ends at once")
-            elif deadline is not None and number == signal.SIGINT:
+            elif ending and number == signal.SIGINT:
                 self._end("ended at once")
 
     def _end(self, reason: str) -> None:
         """End the process from here; its workers see that and end, too."""
-        from experiments.files import drop_parts
-
-        drop_parts()
+        if (files := sys.modules.get("experiments.files")) is not None:  # else nothing is being written
+            files.drop_parts()
         _say(f"{WORDS[self.code]}: {reason}; each file is whole")
         with suppress(OSError, ValueError):
             sys.stdout.flush()
