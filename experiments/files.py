@@ -147,7 +147,7 @@ def kind_of(folder: Path) -> str | None:
     """What the manifest of a folder says it is; None if it has none, or an old one that does not say."""
     try:
         content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content.get("kind") if isinstance(content, dict) else None
 

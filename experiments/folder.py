@@ -126,7 +126,7 @@ class Folder:
                         [f"{self.path}: {why.split(' (')[0]}, and {file.name} is {OTHER_DESIGN}"]
                     ) from None
         if shards or "damaged" in why:
-            self.damage.append(f"{why.split(';')[0]}; written anew from the design")
+            self.damage.append(f"{why.split(';')[0]}; written anew from the design, without the core-hours so far")
         return None
 
     def _refuse_changed(self, old: Mapping[str, Any]) -> None:

@@ -80,8 +80,6 @@ def estimate(design: Design) -> Estimate:
     """
     rows = sorted({round(place * (design.rows - 1) / (PILOTS - 1)) for place in range(PILOTS)})
     jobs = [_pilot(design, row) for row in rows]
-    with _told():
-        check_memory()
     with _told(), SturdyPool(1) as pool:
         _prove(pool)
         found = None if pool.submit(_first_run, jobs[0]).result() > COMPILED else _timed(pool, jobs)
@@ -92,8 +90,12 @@ def estimate(design: Design) -> Estimate:
     numbers = len(design.kept)
     if design.trajectories is not None:
         numbers += len(design.trajectories.indicators) * (design.scenario.months // design.trajectories.every)
-    files = math.ceil(design.runs / (draws_per_shard(design) * len(design.arms)))
-    return Estimate(seconds, memory, design.runs * (numbers * BYTES + FACTS) + files * numbers * HEAD)
+    return Estimate(seconds, memory, design.runs * (numbers * BYTES + FACTS) + _files(design) * numbers * HEAD)
+
+
+def _files(design: Design) -> int:
+    """Shards of a design."""
+    return math.ceil(design.rows * design.replicates / draws_per_shard(design))
 
 
 def _first_run(job: Job) -> float:
@@ -136,6 +138,14 @@ def peak_memory() -> int | None:
     return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), None)
 
 
+def check_start(design: Design, workers: int | None) -> None:
+    """Raise ScenarioError for more workers than fit into the open files of this process, SweepError where memory is
+    limited to too little: before anything runs."""
+    check_workers(min(workers or default_workers(), _files(design)))
+    with _told():
+        check_memory()
+
+
 def run_sweep(
     design: Design,
     folder: str | Path,
@@ -154,11 +164,8 @@ def run_sweep(
     into the open files of this process, SweepError where a worker cannot start or write.
     """
     path, stop = Path(folder).absolute(), stop or Event()
-    shards = math.ceil(design.rows * design.replicates / draws_per_shard(design))
     if executor is None:
-        check_workers(min(workers or default_workers(), shards))
-    with _told():
-        check_memory()
+        check_start(design, workers)
     with _writing(path), Folder(path, design, part) as place:
         missing = place.missing()
         arms = len(design.arms)

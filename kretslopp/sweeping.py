@@ -43,7 +43,7 @@ def sweep(
     from abm.scenario import ScenarioError
     from experiments.designfile import load_design
     from experiments.folder import refuse_foreign
-    from experiments.sweep import estimate, run_sweep
+    from experiments.sweep import check_start, estimate, run_sweep
     from kretslopp.progress import Reporter
 
     part = parse_part(shard)
@@ -52,6 +52,8 @@ def sweep(
     plan = load_design(design, max_runs)
     folder = out or Path("runs") / plan.name
     refuse_foreign(folder)
+    if dask is None:
+        check_start(plan, workers)
     with ExitStack() as stack, Reporter("runs", None) as reporter:
         executor, width = None, workers
         if dask is not None and not dry_run:
