@@ -33,7 +33,7 @@ COMMANDS = {
     "run --panel": ("run", ["run", "tiny", "--panel", "exchanges,participants", *FEW]),
     "compare": (
         "comparison",
-        ["compare", "tiny", "--interventions", "grant", "--budget", "1", "--replicates", "2", "--no-robust", *FEW],
+        ["compare", "tiny", "--interventions", "grant", "--budget", "1", "--replicates", "3", "--no-robust"],
     ),
     "sensitivity": ("sensitivity", ["sensitivity", "tiny", *SWEPT]),
     "sensitivity map": ("sensitivity", ["sensitivity", "tiny", "--method", "map", "--runs", "400", *AREA]),
