@@ -1,7 +1,8 @@
 """Decision rules of the user: a plain function of one prospect in a file of their own, named `file.py:function`.
 
 The file is read once, when a scenario that names it is loaded; what was read then is what runs. It is executed as a
-module of its own, never found through the import path, and nothing compiled from it is kept on disk.
+module of its own, never found through the import path, and nothing compiled from it is kept on disk. Before it is, the
+log of this module says so (level INFO).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import logging
 import re
 import sys
 from functools import cache
@@ -20,6 +22,7 @@ import numba
 from abm.rules import FIELDS, PROSPECT_TYPE, SIGNATURE
 from abm.texts import MOST_TEXT, DataError, nearest, read_bytes, shown
 
+LOG = logging.getLogger(__name__)
 REFERENCE = re.compile(r".+\.py:\w+")
 SIGNS_OFF = ("Failed in", "During", "File ")  # how the lines of a Numba message begin that say nothing to a user
 
@@ -42,6 +45,7 @@ def read(path: str) -> bytes:
 
 @cache
 def _module(path: str, content: bytes) -> ModuleType:
+    LOG.info("runs the code in %s, with your rights, for the rules that it names", path)
     module = ModuleType(f"kretslopp_rule_{hashlib.sha256(path.encode() + content).hexdigest()[:16]}")
     module.__file__ = path
     sys.modules[module.__name__] = module  # as an import would: a dataclass in the file looks itself up there

@@ -10,6 +10,7 @@ from abm.scenario import ScenarioError
 from experiments.runner import default_workers
 
 LOCAL = "local"
+LOOPBACK = "127.0.0.1"  # whoever reaches a scheduler runs code with its rights
 PATIENCE = 15.0  # seconds to wait for a scheduler
 
 
@@ -27,7 +28,9 @@ def dask_executor(address: str, workers: int | None = None) -> Iterator[tuple[Ex
         raise ScenarioError(["Dask is not installed; pip install 'kretslopp[cluster]'"]) from None
     if address == LOCAL:
         with (
-            LocalCluster(n_workers=workers or default_workers(), threads_per_worker=1, dashboard_address=None) as local,
+            LocalCluster(
+                n_workers=workers or default_workers(), threads_per_worker=1, host=LOOPBACK, dashboard_address=None
+            ) as local,
             Client(local) as client,
         ):
             yield client.get_executor(pure=False), len(client.nthreads())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,23 +27,71 @@ if TYPE_CHECKING:
 
 PACKAGES = ("kretslopp", "numpy", "scipy", "numba")
 PART = ".part"  # ending of what is being written: no pattern for tables (*.parquet) finds it
+STALE = 86_400.0  # seconds after which what another machine left half written is taken to be abandoned
+NODE = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "node"
+OWNER = re.compile(r"\.(\w+)-(\d+)-[0-9a-f]{8}(?:\.part)?$")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_under_way: set[Path] = set()
+
+
+def mine() -> str:
+    """Part of the name of what is only there while this process writes: whose it is, never the same twice."""
+    return f"{NODE}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+def abandoned(path: Path) -> bool:
+    """Has the process that was writing this ended? One of another machine is given a day."""
+    owner = OWNER.search(path.name)
+    if owner and owner[1] == NODE and os.name == "posix":
+        try:
+            os.kill(int(owner[2]), 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+    try:
+        return time.time() - path.stat().st_mtime > STALE
+    except OSError:  # it is gone
+        return False
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder and those in it."""
+    for file in folder.rglob(f".*{PART}"):
+        if abandoned(file):
+            with suppress(OSError):
+                file.unlink()
+
+
+def drop_parts() -> None:
+    """Remove what this process has half written: it is about to end without unwinding."""
+    for file in list(_under_way):
+        with suppress(OSError):
+            file.unlink()
 
 
 @contextmanager
 def whole(file: Path) -> Iterator[Path]:
     """Give a temporary name beside `file`; it takes the real name only when the block ends without error.
 
-    What was written is on the disk by then, so that not even a power cut leaves half a file under the real name.
+    What was written is on the disk by then, so that not even a power cut leaves half a file under the real name. An
+    error of the system that names no file, or the temporary one, names this one: a full disk.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{uuid4().hex[:8]}{PART}")
+    temporary = file.with_name(f".{file.name}.{mine()}{PART}")
+    _under_way.add(temporary)
     try:
         yield temporary
         _sync(temporary)
         os.replace(temporary, file)
         _sync(file.parent)
+    except OSError as error:
+        if error.filename == str(temporary) or (error.filename is None and error.errno in NO_ROOM):
+            raise OSError(error.errno, os.strerror(error.errno or errno.EIO), str(file)) from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+        _under_way.discard(temporary)
 
 
 def _sync(path: Path) -> None:
@@ -98,7 +149,7 @@ def kind_of(folder: Path) -> str | None:
     """What the manifest of a folder says it is; None if it has none, or an old one that does not say."""
     try:
         content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content.get("kind") if isinstance(content, dict) else None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import platform
+import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,88 +17,38 @@ import numpy as np
 
 from abm.scenario import ScenarioError
 from experiments.designs import Design
-from experiments.files import PART, whole, write_json
-from experiments.identity import content_id, description, draw_id, library_versions, model_version, run_id, versions
+from experiments.files import STALE, clear_parts, kind_of
+from experiments.identity import run_id, versions
 from experiments.locks import LockFile, Taken, alone
-from experiments.shards import RUNS, TRAJECTORIES, Draw, draws_per_shard, place_of_draw, shard_name
-from experiments.store import DESIGN, LUCK, MANIFEST, SWEEP, Store, read_manifest
+from experiments.shardfile import (
+    OTHER_DESIGN,
+    Damaged,
+    Whose,
+    check,
+    check_numbering,
+    check_rows,
+    write_marked,
+)
+from experiments.shards import RUNS, TRAJECTORIES, Draw
+from experiments.store import DESIGN, LUCK, MERGED, read_rows
+from experiments.sweepmanifest import (
+    MANIFEST,
+    SWEEP,
+    DamagedManifest,
+    design_id,
+    read_manifest,
+    write_manifest,
+)
+from experiments.sweepplan import Plan, design_content, differences
 
-STALE = 86_400.0  # seconds
-DAMAGED = "damaged"  # shards that could not be read, put aside
+DAMAGED = "damaged"  # files that are not as they were written, put aside
+OWN = (MANIFEST, DESIGN, MERGED, RUNS, TRAJECTORIES, DAMAGED)  # what a sweep's folder holds
+SHARD = re.compile(r"[0-9a-f]{20}\.parquet")
 LOCKS, MANIFEST_LOCK = ".locks/shards", ".locks/manifest"
 
 
-def design_content(design: Design) -> dict[str, Any]:
-    """All that a design says, as the manifest keeps it, but for the rows themselves."""
-    thinned = design.trajectories
-    return {
-        "name": design.name,
-        **description(design.scenario),
-        "rule_files": design.rule_files,
-        "layout": json.loads(json.dumps(design.layout)),
-        "swept": list(design.columns),
-        "rows": design.rows,
-        "replicates": design.replicates,
-        "arms": {name: dict(arm) for name, arm in design.arms.items()},
-        "seed": design.seed,
-        "seeds": "by luck" if design.luck is not None else "common" if design.common else "independent",
-        "indicators": list(design.kept),
-        "trajectories": thinned and {"indicators": list(thinned.indicators), "every": thinned.every},
-        "model": model_version(),
-        "libraries": library_versions(),
-    }
-
-
-FREE = ("name", "layout", "rows", "replicates")  # may change when a design grows; rows are compared one by one
-
-
-def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
-    """Where two contents differ: 'parameters.prices.volatility: 1.0, now 2.0'."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted({*old, *new}):
-            if not where and key in FREE:
-                continue
-            yield from differences(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
-    elif old != new:
-        yield f"{where}: {_short(old)}, now {_short(new)}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-class Plan:
-    """A design as it stands in its folder: rows numbered as there, and the shards they make, worked out when asked."""
-
-    def __init__(self, design: Design) -> None:
-        self.design, self.size = design, draws_per_shard(design)
-        self.rule_files, self.row_keys = design.rule_files, design.row_keys()
-        self.content = content_id(design.scenario, design.arms, self.rule_files)
-        self.draws = design.rows * design.replicates
-        self._common = design.seeds(0, self.row_keys[0]) if design.common and design.luck is None else None
-
-    @property
-    def shards(self) -> int:
-        """How many there are."""
-        return -(-self.draws // self.size)
-
-    def draws_of(self, number: int) -> range:
-        """Places of a shard's draws in the order of all."""
-        return range(number * self.size, min((number + 1) * self.size, self.draws))
-
-    def shard(self, number: int) -> tuple[Draw, ...]:
-        """The draws of one shard."""
-        places = [place_of_draw(place, self.design.rows, self.design.replicates) for place in self.draws_of(number)]
-        rows = {row: self._common or self.design.seeds(row, self.row_keys[row]) for row in dict(places)}
-        return tuple(
-            Draw(row, replicate, rows[row][replicate], draw_id(self.content, self.row_keys[row], rows[row][replicate]))
-            for row, replicate in places
-        )
-
-    def name(self, number: int) -> str:
-        """Name of a shard's file."""
-        return shard_name(draw.identity for draw in self.shard(number))
+class Vanished(RuntimeError):
+    """The folder, or what it says of itself, is gone while a process works on it; says what to do."""
 
 
 class Folder:
@@ -110,7 +60,9 @@ class Folder:
 
     def __init__(self, path: Path, design: Design, part: tuple[int, int]) -> None:
         self.path, self.part, self.versions = path, part, versions()
-        self.plan = Plan(design)
+        self.plan, self.content = Plan(design), design_content(design)
+        self.design = design_id(self.content)
+        self.damage: list[str] = []  # what was found damaged, a line each
         self.job = f"{platform.node()}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         self.locks: LockFile | None = None
 
@@ -143,29 +95,63 @@ class Folder:
         return range(first - 1, self.plan.shards, of)
 
     def _agree(self) -> None:
-        """Write the manifest of a new sweep, or take up an old one's rows, in its numbering."""
-        manifest, design = read_manifest(self.path), self.plan.design
-        content = design_content(design)
-        if manifest is None:
-            self._sole()
-            self._write_design(design)
-            write_json(self.path / MANIFEST, {"kind": SWEEP, "design": content, "jobs": {}})
-            return
-        old = manifest["design"]
-        changed = list(differences(old, content))
-        if design.replicates < old["replicates"]:
-            changed.append(f"replicates: {old['replicates']}, now {design.replicates}; a design can only grow")
-        if changed:
-            raise ScenarioError([f"{self.path}: holds another design: {line}" for line in changed])
-        self.plan = Plan(self._numbered_as_before(design))
-        if (design.rows, design.replicates) != (old["rows"], old["replicates"]):
+        """Take up an old sweep's rows, in its numbering, or write what a new one, or one that is damaged, lacks."""
+        manifest, design = self._manifest_there(), self.plan.design
+        if manifest is not None:
+            self._refuse_changed(manifest["design"])
+        before = self._rows_there(design, manifest is not None)
+        if before is not None:
+            self.plan = Plan(self._numbered_as_before(design, before))
+        old = manifest["design"] if manifest else {}
+        if before is None or (design.rows, design.replicates) != (old.get("rows"), old.get("replicates")):
             self._sole()
             self._write_design(self.plan.design)
-            write_json(self.path / MANIFEST, manifest | {"design": content})
+            write_manifest(self.path, (manifest or {"kind": SWEEP, "jobs": {}}) | {"design": self.content})
 
-    def _numbered_as_before(self, design: Design) -> Design:
+    def _manifest_there(self) -> dict[str, Any] | None:
+        """The manifest; None, and a line, where it is damaged or gone and the runs are this design's."""
+        try:
+            if (manifest := read_manifest(self.path)) is not None:
+                return manifest
+            why = f"{MANIFEST}: gone"
+        except DamagedManifest as error:
+            why = f"{MANIFEST}: {error.errors[0].removeprefix(f'{self.path / MANIFEST}: ')}"
+        shards = sorted((self.path / RUNS).glob("*.parquet"))
+        for file in shards:
+            try:
+                check(file, self.design, f"{RUNS}/{file.name}")
+            except Damaged as error:
+                if str(error) == OTHER_DESIGN:
+                    raise ScenarioError(
+                        [f"{self.path}: {why.split(' (')[0]}, and {file.name} is {OTHER_DESIGN}"]
+                    ) from None
+        if shards or "damaged" in why:
+            self.damage.append(f"{why.split(';')[0]}; written anew from the design, without the core-hours so far")
+        return None
+
+    def _refuse_changed(self, old: Mapping[str, Any]) -> None:
+        changed = list(differences(old, self.content))
+        if self.content["replicates"] < old["replicates"]:
+            changed.append(f"replicates: {old['replicates']}, now {self.content['replicates']}; a design can only grow")
+        if changed:
+            raise ScenarioError([f"{self.path}: holds another design: {line}" for line in changed])
+
+    def _rows_there(self, design: Design, told: bool) -> Design | None:
+        """The design with the rows that the folder has; None where it has none, or they are damaged."""
+        try:
+            columns, luck = read_rows(self.path, self.design, tuple(design.columns))
+        except FileNotFoundError:
+            if told:
+                self.damage.append(f"{DESIGN}: gone; written anew from the design")
+            return None
+        except Damaged as error:
+            if told or (self.path / RUNS).exists():
+                self.damage.append(f"{DESIGN}: {error}; written anew from the design")
+            return None
+        return replace(design, columns=columns, luck=luck)
+
+    def _numbered_as_before(self, design: Design, before: Design) -> Design:
         """The design with the folder's rows first; raises ScenarioError if any of them is not in it."""
-        before = self._rows_there(design)
         keys, old = design.row_keys(), before.row_keys()
         if keys == old:
             return design
@@ -180,24 +166,17 @@ class Folder:
         first = np.array([places[key] for key in old])
         return design.taken(np.concatenate((first, np.setdiff1d(np.arange(design.rows), first))))
 
-    def _rows_there(self, design: Design) -> Design:
-        """The design with the rows that the folder has."""
-        columns, luck = Store(self.path).columns()
-        return replace(design, columns=columns, luck=luck)
-
     def _write_design(self, design: Design) -> None:
         import pyarrow as pa
-        from pyarrow import parquet
 
         luck = {} if design.luck is None else {LUCK: design.luck}
         table = pa.table({"row": np.arange(design.rows, dtype=np.int32), **luck, **design.columns})
-        with whole(self.path / DESIGN) as temporary:
-            parquet.write_table(table, temporary)
+        write_marked(self.path / DESIGN, table, Whose(self.design, DESIGN))
 
     def _clear_away(self) -> None:
         """What a killed process left half done goes, unless others are at work; without locks that cannot be known.
 
-        Only what is a day old: where locks hold within a node alone, another node's process may be at work.
+        Of another node only what is a day old: where locks hold within a node alone, its process may be at work.
         """
         assert self.locks is not None
         try:
@@ -207,12 +186,9 @@ class Folder:
         self.locks.release()
         if not self.locks.works:
             return
-        half = [file for kind in (RUNS, TRAJECTORIES) for file in (self.path / kind).glob(f".*{PART}")]
-        alone = [
-            file for file in (self.path / TRAJECTORIES).glob("*.parquet") if not (self.path / RUNS / file.name).exists()
-        ]
-        for file in (*half, *alone):
-            if time.time() - file.stat().st_mtime > STALE:
+        clear_parts(self.path)
+        for file in (self.path / TRAJECTORIES).glob("*.parquet"):
+            if not (self.path / RUNS / file.name).exists() and time.time() - file.stat().st_mtime > STALE:
                 file.unlink(missing_ok=True)
 
     def _sole(self) -> None:
@@ -221,7 +197,9 @@ class Folder:
         try:
             self.locks.take_all()
         except Taken:
-            raise ScenarioError([f"{self.path}: the design has grown, but {self._who()} is at work on it"]) from None
+            raise ScenarioError(
+                [f"{self.path}: the design has grown or is mended, but {self._who()} is at work on it"]
+            ) from None
         self.locks.release()
 
     def _take_part(self) -> None:
@@ -235,29 +213,47 @@ class Folder:
 
     def _who(self) -> str:
         """The processes that have not said that they ended."""
-        jobs = (read_manifest(self.path) or {}).get("jobs", {})
+        try:
+            jobs = (read_manifest(self.path) or {}).get("jobs", {})
+        except DamagedManifest:
+            return "another process"
         names = [f"{one['host']}, process {one['process']}" for one in jobs.values() if one.get("ended") is None]
         return f"another process ({'; '.join(names[-2:])})" if names else "another process"
 
     def note(self, **facts: Any) -> None:
-        """Write into the manifest what this process did so far."""
-        if read_manifest(self.path) is None:  # nor is it made anew
-            raise FileNotFoundError(errno.ENOENT, "the folder of the sweep is gone")
+        """Write into the manifest what this process did so far; raises Vanished where there is none, nor makes one."""
+        self.look()
         with alone(self.path / MANIFEST_LOCK):
-            manifest = read_manifest(self.path) or {"jobs": {}}
+            manifest = self.look()
             manifest["jobs"][self.job] = manifest["jobs"].get(self.job, {}) | facts
-            write_json(self.path / MANIFEST, manifest)
+            write_manifest(self.path, manifest)
+
+    def look(self) -> dict[str, Any]:
+        """The manifest of a folder that is being worked on; raises Vanished."""
+        if not self.path.exists():
+            raise Vanished(f"{self.path}: gone while the sweep ran; the same command begins it anew")
+        try:
+            manifest = read_manifest(self.path)
+        except DamagedManifest as error:
+            raise Vanished(error.errors[0]) from None
+        if manifest is None:
+            raise Vanished(f"{self.path / MANIFEST}: gone while the sweep ran; runs are kept, and the same command "
+                           "writes it anew")  # fmt: skip
+        return manifest
 
     def missing(self) -> dict[int, tuple[Draw, ...] | None]:
         """Shards of this part that are not there, None, or not in full: what is left; damaged files are put aside."""
         there = {file.name for file in (self.path / RUNS).glob("*.parquet")}
         names = [self.plan.name(number) for number in range(self.plan.shards)]
         missing: dict[int, tuple[Draw, ...] | None] = {
-            number: None for number in self.shards if names[number] not in there or not self._whole(names[number])
+            number: None
+            for number in self.shards
+            if names[number] not in there or not self._sound(names[number], number)
         }
         foreign = there - set(names)  # of the design before it grew
-        if missing and foreign:
-            done, arm = self._done_in(sorted(foreign)), next(iter(self.plan.design.arms))
+        done = self._done_in(sorted(foreign))
+        if missing and done:
+            arm = next(iter(self.plan.design.arms))
             for number in list(missing):
                 draws = self.plan.shard(number)
                 left = tuple(draw for draw in draws if run_id(draw.identity, arm) not in done)
@@ -267,23 +263,30 @@ class Folder:
                     missing[number] = left
         return missing
 
-    def _whole(self, name: str) -> bool:
-        """Are a shard's files there and readable? What is not readable is put aside."""
+    def _sound(self, name: str, number: int | None = None) -> bool:
+        """Are a shard's files there and as they were written, its rows numbered as here? Else they are put aside."""
         kinds = (RUNS,) if self.plan.design.trajectories is None else (RUNS, TRAJECTORIES)
-        return all(self._readable(kind, name) for kind in kinds)
+        states = [self._file_sound(kind, name, number) for kind in kinds]  # each is looked at
+        return all(states)
 
-    def _readable(self, kind: str, name: str) -> bool:
-        from pyarrow import parquet
-
+    def _file_sound(self, kind: str, name: str, number: int | None) -> bool:
         file = self.path / kind / name
         try:
-            parquet.read_metadata(file)
+            found = check(file, self.design, f"{kind}/{name}")
+            if number is not None:
+                check_numbering(found, self.plan.numbering_of(number))
+            else:
+                check_rows(found, self.plan.row_keys, self.plan.design.replicates)
         except FileNotFoundError:
             return False
-        except (OSError, ValueError):
+        except Damaged as error:
             aside = self.path / DAMAGED / f"{kind}-{name}"
             aside.parent.mkdir(exist_ok=True)
-            os.replace(file, aside)
+            with suppress(FileNotFoundError):  # another part was faster
+                os.replace(file, aside)
+                self.damage.append(
+                    f"{kind}/{name}: {error}; put aside in {DAMAGED}/, done again if it is of this sweep"
+                )
             return False
         return True
 
@@ -293,7 +296,7 @@ class Folder:
 
         done: set[str] = set()
         for name in names:
-            if self._whole(name):
+            if self._sound(name):
                 done.update(parquet.read_table(self.path / RUNS / name, columns=["run"])["run"].to_pylist())
         return done
 
@@ -302,7 +305,17 @@ def refuse_foreign(folder: Path) -> None:
     """Raise ScenarioError if a folder holds something that is no sweep's."""
     if folder.exists() and not folder.is_dir():
         raise ScenarioError([f"{folder}: is a file, not a folder"])
-    if folder.exists() and read_manifest(folder) is None:
-        others = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != DESIGN]
-        if others:
-            raise ScenarioError([f"{folder}: holds other files ({others[0]}, ...) and no sweep"])
+    if not folder.exists():
+        return
+    try:
+        if read_manifest(folder) is not None:
+            return
+    except DamagedManifest:
+        pass
+    names = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+    others = [name for name in names if name not in OWN]
+    others += [file.name for file in (folder / RUNS).glob("*") if not SHARD.fullmatch(file.name.lstrip("."))]
+    if kind := kind_of(folder):
+        others += [MANIFEST] if kind != SWEEP else []
+    if others:
+        raise ScenarioError([f"{folder}: holds other files ({others[0]}, ...) and no sweep"])

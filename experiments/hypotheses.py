@@ -30,7 +30,7 @@ from experiments.designs import Design, Thinning
 from experiments.files import beside
 from experiments.ranges import flat_ranges
 from experiments.shards import TRAJECTORIES
-from experiments.store import Store, read_manifest
+from experiments.store import Store, replicates_there
 from experiments.sweep import SweepError, run_sweep
 
 STUDIES = Path(__file__).with_name("studies")
@@ -266,7 +266,7 @@ def put_to_test(
     findings = [(one, tuple(Finding(claim) for claim in one.claim)) for one in asked.hypotheses]
     every = [finding for _, some in findings for finding in some]
     replicates = min(asked.pairs.first, asked.pairs.most)
-    there = (read_manifest(Path(folder)) or {"design": {"replicates": 0}})["design"]["replicates"]
+    there = replicates_there(Path(folder))
     while True:
         report = run_sweep(asked.design(max(replicates, there)), folder, workers=workers, executor=executor)
         if report.left:

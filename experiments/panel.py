@@ -6,6 +6,7 @@ or below. A recorder looks at the state between months and changes nothing, so a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -158,14 +159,27 @@ class PanelFiles:
                 self.following += 1
 
     def _write(self, panel: str, table: pa.Table) -> None:
-        if panel not in self.writers:
-            self.writers[panel] = ParquetWriter(self.files[panel], table.schema)
-        self.writers[panel].write_table(table)
+        with _named(self.files[panel]):
+            if panel not in self.writers:
+                self.writers[panel] = ParquetWriter(self.files[panel], table.schema)
+            self.writers[panel].write_table(table)
 
     def close(self) -> None:
         """End the files."""
-        for writer in self.writers.values():
-            writer.close()
+        for panel, writer in self.writers.items():
+            with _named(self.files[panel]):
+                writer.close()
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """An error of the system that names no file names this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(file)) from None
 
 
 @contextmanager

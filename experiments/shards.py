@@ -23,8 +23,8 @@ from abm.plan import plan
 from abm.scenario import Scenario
 from abm.simulate import Trajectory, past_key, simulate_arms
 from experiments.designs import Design, Thinning
-from experiments.files import whole
 from experiments.identity import run_id, versions
+from experiments.shardfile import Whose, write_marked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,6 +74,8 @@ class Job:
     trajectories: Thinning | None
     versions: Mapping[str, str] = field(default_factory=versions)  # of the process that hands it out
     rule_files: Mapping[str, str] = field(default_factory=dict)  # digests of the user's rule files
+    design: str = ""  # what the shard says it is of, and how the design's rows in it are numbered
+    numbering: str = ""
 
     @property
     def file_name(self) -> str:
@@ -125,8 +127,8 @@ def run_shard(job: Job) -> Outcome:
     runs, months = simulate_draws(job)
     failed = sum(run["status"] == FAILED for run in runs)
     if job.trajectories is not None:
-        _write(job.folder / TRAJECTORIES / job.file_name, _months_table(months, job.trajectories), {})
-    _write(job.folder / RUNS / job.file_name, _runs_table(runs, job), {FAILURES: str(failed).encode()})
+        _write(job, TRAJECTORIES, _months_table(months, job.trajectories), {})
+    _write(job, RUNS, _runs_table(runs, job), {FAILURES: str(failed).encode()})
     return Outcome(job.shard, len(runs), failed, time.process_time() - started)
 
 
@@ -287,11 +289,8 @@ def _months_table(months: Sequence[Mapping[str, Any]], thinning: Thinning) -> pa
     return pa.table(columns)
 
 
-def _write(file: Path, table: pa.Table, metadata: Mapping[bytes, bytes]) -> None:
-    from pyarrow import parquet
-
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
-    if not file.parent.parent.exists():  # never made anew: without its manifest nobody could tell what is in it
+def _write(job: Job, kind: str, table: pa.Table, more: Mapping[bytes, bytes]) -> None:
+    if not job.folder.exists():  # never made anew: without its manifest nobody could tell what is in it
         raise FileNotFoundError(errno.ENOENT, "the folder of the sweep is gone")
-    with whole(file) as temporary:
-        parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    name = f"{kind}/{job.file_name}"
+    write_marked(job.folder / name, table, Whose(job.design, name, job.numbering), more)

@@ -9,10 +9,8 @@ merged.parquet           all runs in order, once `merge` was asked for
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +21,17 @@ import numpy as np
 from abm.scenario import ScenarioError, nearest
 from experiments.designs import Design, row_keys
 from experiments.files import whole
+from experiments.inorder import in_order
 from experiments.pairs import t_quantile
-from experiments.shards import DONE, FAILURES, RUNS
+from experiments.shardfile import Damaged, check, marks_of
+from experiments.shards import DONE, FAILURES, RUNS, TRAJECTORIES
+from experiments.sweepmanifest import MANIFEST, MEND, DamagedManifest, design_id, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-SWEEP = "sweep"  # what the manifest of such a folder says it is
-MANIFEST, DESIGN, MERGED = "manifest.json", "design.parquet", "merged.parquet"
+DESIGN, MERGED = "design.parquet", "merged.parquet"
 LUCK = "luck"  # column of a design whose rows share seeds by number
 ORDER = ("row", "replicate", "arm")
 SILENT = 120.0  # seconds after which a process that says nothing is taken to have ended
@@ -49,6 +49,9 @@ class Status:
     seconds_left: float | None
     at_work: tuple[Mapping[str, Any], ...]
     core_hours: float
+    damaged: tuple[
+        str, ...
+    ] = ()  # files that are not as they were written, or not of this sweep; their runs are not done
 
     def as_dict(self) -> dict[str, Any]:
         """As printed by `status --json`."""
@@ -62,7 +65,9 @@ class Store:
         self.folder = Path(folder)
         manifest = read_manifest(self.folder)
         if manifest is None:
-            raise ScenarioError([f"{folder}: holds no sweep (no {MANIFEST} of one)"])
+            held = next((self.folder / RUNS).glob("*.parquet"), None)
+            more = f"; the runs are there: the same sweep command writes {MANIFEST} anew" if held else ""
+            raise ScenarioError([f"{folder}: holds no sweep (no {MANIFEST} of one){more}"])
         self.manifest: dict[str, Any] = manifest
         self.content: dict[str, Any] = manifest["design"]
 
@@ -105,36 +110,30 @@ class Store:
             failed += int((metadata.metadata or {}).get(FAILURES, b"0"))
         return done, failed
 
-    def tables(self, columns: Sequence[str] | None = None, kind: str = RUNS, step: int = 200) -> Iterator[pa.Table]:
-        """The rows in order (row, replicate, arm, month), some rows of the design at a time."""
-        from pyarrow import dataset as ds
+    @property
+    def design(self) -> str:
+        """What the sweep's files say that they are of."""
+        return design_id(self.content)
 
-        files = [str(file) for file in self.files(kind)]
-        if not files:
-            return
-        place = {name: number for number, name in enumerate(self.arms)}
+    def tables(self, columns: Sequence[str] | None = None, kind: str = RUNS, step: int = 200) -> Iterator[pa.Table]:
+        """The rows in order (row, replicate, arm, month), some rows of the design at a time; each file is read once.
+
+        Raises ScenarioError for a file that is not as it was written.
+        """
         keys = ORDER if kind == RUNS else (*ORDER, "month")
         wanted = None if columns is None else list(dict.fromkeys([*keys, *columns]))
-        with self._reading():
-            data = ds.dataset(files, format=_checked_parquet())
-        for first in range(0, self.content["rows"], step):
-            some = (ds.field("row") >= first) & (ds.field("row") < first + step)
-            with self._reading():
-                table = data.to_table(columns=wanted, filter=some)
-            if table.num_rows:
-                yield _in_order(table, place)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """What cannot be read is said in one line."""
-        from pyarrow import ArrowInvalid
-
         try:
-            yield
-        except (OSError, ArrowInvalid) as error:
-            reason = str(error).splitlines()[0]
-            mend = "what is cut the same sweep command mends, what is not must be moved away first"
-            raise ScenarioError([f"{self.folder}: a shard cannot be read ({reason}); {mend}"]) from None
+            yield from in_order(self.files(kind), keys, self.arms, self._opened, columns=wanted, step=step)
+        except Damaged as error:
+            raise ScenarioError([f"{self.folder}: {error}; {MEND}"]) from None
+
+    def _opened(self, file: Path) -> Any:
+        """A shard, checked; raises Damaged with its name."""
+        name = f"{file.parent.name}/{file.name}"
+        try:
+            return check(file, self.design, name)
+        except (Damaged, FileNotFoundError) as error:
+            raise Damaged(f"{name}: {'gone' if isinstance(error, FileNotFoundError) else error}") from None
 
     def frame(self, columns: Sequence[str] | None = None, kind: str = RUNS) -> pd.DataFrame:
         """All runs in order, each once; `columns` besides row, replicate and arm, or all."""
@@ -151,17 +150,18 @@ class Store:
 
     def rows(self) -> pd.DataFrame:
         """The design: `row` and the swept values."""
-        import pandas as pd
-
-        return pd.read_parquet(self.folder / DESIGN)
+        return self._design_file().read().to_pandas(ignore_metadata=True)
 
     def columns(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """The swept values by parameter, one entry a row, and the rows' luck if they have any."""
-        from pyarrow import parquet
+        return _columns_of(self._design_file(), self.swept)
 
-        table = parquet.read_table(self.folder / DESIGN)
-        columns = {name: np.array(table[name].to_pylist()) for name in self.swept}
-        return columns, np.array(table[LUCK].to_pylist()) if LUCK in table.column_names else None
+    def _design_file(self) -> Any:
+        try:
+            return check(self.folder / DESIGN, self.design, DESIGN)
+        except (Damaged, FileNotFoundError) as error:
+            why = "gone" if isinstance(error, FileNotFoundError) else error
+            raise ScenarioError([f"{self.folder}: {DESIGN}: {why}; {MEND}"]) from None
 
     def places(self, design: Design) -> list[int]:
         """Numbers that a design's rows have here; raises ScenarioError if any is missing or the arms are others."""
@@ -190,8 +190,8 @@ class Store:
         return values[places][:, : design.replicates]
 
     def status(self) -> Status:
-        """How far the sweep is."""
-        done, failed = self.counts()
+        """How far the sweep is; every file is held against its checksum and the design."""
+        done, failed, errors, damaged = self._survey()
         jobs = list(self.manifest["jobs"].values())
         at_work = [job for job in jobs if job["ended"] is None and _age(job["noted"]) < SILENT]
         rates = [job["done"] / job["seconds"] for job in (at_work or jobs[-1:]) if job["done"] and job["seconds"]]
@@ -200,23 +200,37 @@ class Store:
             self.total,
             done,
             failed,
-            self._errors() if failed else {},
+            errors,
             rate,
             (self.total - done) / rate if rate else None,
             tuple(at_work),
             sum(job["core_hours"] for job in jobs),
+            damaged,
         )
 
-    def _errors(self) -> dict[str, int]:
-        from pyarrow import parquet
-
-        counts: Counter[str] = Counter()
-        for file in self.files():
-            with suppress(OSError, ValueError):  # of a shard that cannot be read nothing is known
-                if int((parquet.read_metadata(file).metadata or {}).get(FAILURES, b"0")):
-                    kinds = parquet.read_table(file, columns=["error_type"])["error_type"].to_pylist()
-                    counts.update(kind for kind in kinds if kind)
-        return dict(counts)
+    def _survey(self) -> tuple[int, int, dict[str, int], tuple[str, ...]]:
+        """Runs that are there, those that failed, their errors, and damaged files, which count as not there."""
+        done = failed = 0
+        errors: Counter[str] = Counter()
+        damaged = []
+        try:
+            check(self.folder / DESIGN, self.design, DESIGN)
+        except (Damaged, FileNotFoundError) as error:
+            damaged.append(f"{DESIGN}: {'gone' if isinstance(error, FileNotFoundError) else error}")
+        for file in sorted((self.folder / RUNS).glob("*.parquet")):
+            try:
+                if self.content["trajectories"]:
+                    self._opened(self.folder / TRAJECTORIES / file.name)
+                found = self._opened(file)
+            except Damaged as error:
+                damaged.append(str(error))
+                continue
+            done += found.metadata.num_rows
+            if count := int(marks_of(found).get(FAILURES, b"0")):
+                failed += count
+                kinds = found.read(columns=["error_type"])["error_type"].to_pylist()
+                errors.update(kind for kind in kinds if kind)
+        return done, failed, dict(errors), tuple(damaged)
 
     def merge(self) -> tuple[Path, int]:
         """Write all runs into one file, in order and whole; returns its path and how many runs are in it."""
@@ -296,33 +310,21 @@ def _age(moment: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
 
 
-def _checked_parquet() -> Any:
-    from pyarrow import dataset as ds
-
-    return ds.ParquetFileFormat(
-        default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-    )
+def _columns_of(found: Any, swept: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    table = found.read()
+    columns = {name: np.array(table[name].to_pylist()) for name in swept}
+    return columns, np.array(table[LUCK].to_pylist()) if LUCK in table.column_names else None
 
 
-def _in_order(table: pa.Table, place: Mapping[str, int]) -> pa.Table:
-    """Sorted, and each run once: the same run in two files has the same digits."""
-    arm = np.array([place[name] for name in table["arm"].to_pylist()])
-    keys = [arm, table["replicate"].to_numpy(), table["row"].to_numpy()]
-    if "month" in table.column_names:
-        keys.insert(0, table["month"].to_numpy())
-    order = np.lexsort(keys)
-    sorted_keys = np.column_stack(keys)[order]
-    first = np.ones(len(order), bool)
-    first[1:] = np.any(sorted_keys[1:] != sorted_keys[:-1], axis=1)
-    return table.take(order[first])
+def read_rows(folder: Path, design: str, swept: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Swept values and luck of a folder's rows, whatever its manifest says; raises Damaged, FileNotFoundError."""
+    return _columns_of(check(folder / DESIGN, design, DESIGN), swept)
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a sweep's folder, or None if there is none."""
+def replicates_there(folder: Path) -> int:
+    """Replicates of the design that a folder holds; 0 where it holds none, or its manifest is damaged."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ScenarioError([f"{folder / MANIFEST}: cannot be read ({error})"]) from None
-    return content if isinstance(content, dict) and content.get("kind") == SWEEP else None
+        manifest = read_manifest(folder)
+    except DamagedManifest:
+        return 0
+    return manifest["design"]["replicates"] if manifest else 0

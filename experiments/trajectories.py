@@ -9,7 +9,8 @@ import pandas as pd
 
 from abm.scenario import Scenario
 from abm.simulate import Trajectory, spun_up
-from experiments.files import manifest, write_json, write_parquet
+from experiments.files import manifest, write_parquet
+from experiments.outputs import finish, opened
 from experiments.panel import Recorder, panel_files
 from experiments.runner import Progress, replicate_seeds, run_all
 
@@ -41,7 +42,7 @@ def write_trajectories(
     """
     seeds = replicate_seeds(seed, replicates)
     number = {one: replicate for replicate, one in enumerate(seeds)}
-    with panel_files(folder, panels) as files:
+    with opened(folder), panel_files(folder, panels) as files:
 
         def run(one: int) -> Trajectory:
             recorder = Recorder(panels, every)
@@ -52,8 +53,6 @@ def write_trajectories(
         runs = run_all(run, seeds, workers=workers, progress=progress)
     file = folder / "trajectories.parquet"
     write_parquet(file, trajectory_frame(runs))
-    write_json(
-        folder / "manifest.json",
-        manifest(scenario, "run", seed=seed, replicates=replicates, seeds=seeds, panels=list(panels), every=every),
-    )
+    facts = {"seeds": seeds, "panels": list(panels), "every": every}
+    finish(folder, manifest(scenario, "run", seed=seed, replicates=replicates, **facts))
     return file

@@ -45,7 +45,8 @@ def calibrate(
     _needs("sklearn", "pyabc")
     from calibration.calibrate import Plan, recovered
     from calibration.calibrate import calibrate as fit
-    from experiments.files import manifest, write_json
+    from experiments.files import manifest
+    from experiments.outputs import finish
     from experiments.pool import SturdyPool
     from experiments.runner import default_workers
     from kretslopp.progress import Stages
@@ -61,7 +62,7 @@ def calibrate(
             found = replace(found, recovery=recovery)
     write_calibration(found, folder)
     facts = {**asdict(plan), "targets": targets, "recover": truths}
-    write_json(folder / "manifest.json", manifest(scenario, CALIBRATION, **facts))
+    finish(folder, manifest(scenario, CALIBRATION, **facts))
     typer.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else calibration_text(found))
     if not as_json:
         typer.echo(f"\nPage: {folder / 'calibration.md'}")
@@ -82,7 +83,8 @@ def validate(
     scenario = read_scenario(region, settings, None)
     from calibration.posterior import read_posterior
     from calibration.validation import validate as put_to_test
-    from experiments.files import manifest, write_json
+    from experiments.files import manifest
+    from experiments.outputs import finish
     from experiments.pool import SturdyPool
     from experiments.runner import default_workers
     from kretslopp.progress import Reporter
@@ -97,7 +99,7 @@ def validate(
         )
     write_validation(found, folder)
     facts = {"posterior": found.posterior, "targets": targets}
-    write_json(folder / "manifest.json", manifest(scenario, VALIDATION, seed=seed, replicates=replicates, **facts))
+    finish(folder, manifest(scenario, VALIDATION, seed=seed, replicates=replicates, **facts))
     typer.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else validation_text(found))
     if not as_json:
         typer.echo(f"\nPage: {folder / 'validation.md'}")

@@ -1,6 +1,7 @@
 """The command line. Heavy imports live inside the commands, so that `--help` is quick.
 
-Exit codes: 0 done, 1 a run failed, 2 the input is wrong (one line an error on stderr).
+Exit codes: 0 done, 1 a run failed, 2 the input is wrong (one line an error on stderr), 130 stopped by Ctrl-C, 143 by
+SIGTERM.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import json
 import os
 import sys
 import warnings
+from contextlib import suppress
 from typing import Annotated, TextIO
 
 import typer
 
 from kretslopp import calibrating, exporting, inference, pricing, regional, sweeping
 from kretslopp.options import (
+    FOLDERS,
     Json,
     Months,
     Out,
@@ -39,6 +42,7 @@ from kretslopp.options import (
     read_small_effects,
     say_if_wide,
 )
+from kretslopp.stopping import STOPPING, WORDS
 from kretslopp.terminal import fit_terminal, no_file_name, unreadable
 from kretslopp.typed import as_typed
 
@@ -218,25 +222,52 @@ def main() -> None:
     _spare_the_interpreter()
     warnings.showwarning = _say
     fit_terminal()
+    STOPPING.listen()
     if foreign := unreadable(sys.argv[1:]):
         _fail(foreign, INPUT_WRONG)
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        with FOLDERS:
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+            sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
-        if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError, CompilerError
-            _fail([as_typed(line, sys.argv[1:]) for line in lines], INPUT_WRONG)
-        if isinstance(error, UnicodeEncodeError):
-            _fail([no_file_name(error)], INPUT_WRONG)
-        if hasattr(error, "format_message"):  # typer's own: a missing or malformed option
-            _fail([error.format_message()], INPUT_WRONG)
-        if type(error).__name__ == "SweepError":
-            _fail([str(error)], RUN_FAILED)
-        _fail([f"a run failed: {type(error).__name__}: {error}"], RUN_FAILED)
-    if code == INTERRUPTED:  # typer, too, makes it of Ctrl-C
-        _fail(["interrupted; each file is whole, and a folder without manifest.json is not complete"], INTERRUPTED)
+        _fail(*_explained(error))
+    if (
+        STOPPING.code and code in (STOPPING.code, INTERRUPTED)
+    ) or code == INTERRUPTED:  # typer, too, makes it of Ctrl-C
+        code = STOPPING.code or INTERRUPTED
+        _fail([f"{WORDS[code]}; each file is whole, and a folder without manifest.json is not complete"], code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explained(error: Exception) -> tuple[list[str], int]:
+    """What is said of an error, and the exit code."""
+    if isinstance(lines := getattr(error, "errors", None), list):  # ScenarioError, DataError, CompilerError
+        return [as_typed(line, sys.argv[1:]) for line in lines], INPUT_WRONG
+    if isinstance(error, UnicodeEncodeError):
+        return [no_file_name(error)], INPUT_WRONG
+    if hasattr(error, "format_message"):  # typer's own: a missing or malformed option
+        return [error.format_message()], INPUT_WRONG
+    failed = STOPPING.code or RUN_FAILED
+    if type(error).__name__ in ("SweepError", "NoWorker", "WorkerKilled"):
+        return [str(error)], failed
+    if isinstance(error, OSError) and error.errno is not None:
+        return [_refused(error)], failed
+    return [f"a run failed: {type(error).__name__}: {error}"], failed
+
+
+def _refused(error: OSError) -> str:
+    """What the system does not do, with the file."""
+    from experiments.files import NO_ROOM
+
+    reason = os.strerror(error.errno or 0)
+    if error.filename is None:  # of the command line's own stream
+        with suppress(OSError):  # so that the interpreter does not try once more when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return f"standard output: cannot be written ({reason})"
+    verb = "cannot be written; what is there is whole" if error.errno in NO_ROOM else "the system refuses"
+    return f"{error.filename}: {verb} ({reason})"
 
 
 def _spare_the_interpreter() -> None:

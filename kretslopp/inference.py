@@ -68,14 +68,15 @@ def compare(
     options = parse_options(interventions, beyond)
     pairs, little = read_pairs(replicates, ci_width, ci_of, scenario), read_small_effects(small, scenario)
     from experiments.comparison import check_question, compare
-    from experiments.files import manifest, write_json
+    from experiments.files import manifest
+    from experiments.outputs import finish
     from kretslopp.progress import Stages
     from results.comparing import comparison_text
     from results.comparisonfiles import comparison_dict, write_comparison
 
     check_question(scenario, options, budget, pairs, seed if robust else None)
     folder = output_folder(out, f"{scenario.name}-compare", COMPARISON)
-    for stale in ("manifest.json", "regret.csv", "unit_costs.csv"):  # where the manifest is, the rest belongs together
+    for stale in ("regret.csv", "unit_costs.csv"):
         (folder / stale).unlink(missing_ok=True)
     with Stages() as stages:
         found = compare(
@@ -85,7 +86,7 @@ def compare(
     say_if_wide(pairs, [one.effects.get(ci_of) for one in (*found.spending, *found.taxes)])
     write_comparison(found, folder)
     facts = {"budget": budget, "interventions": interventions, "beyond": beyond, "points": found.points}
-    write_json(folder / "manifest.json", manifest(scenario, COMPARISON, seed=seed, replicates=found.pairs, **facts))
+    finish(folder, manifest(scenario, COMPARISON, seed=seed, replicates=found.pairs, **facts))
     typer.echo(json.dumps(comparison_dict(found), ensure_ascii=False) if as_json else comparison_text(found))
     if not as_json:
         typer.echo(f"\nPage: {folder / 'comparison.md'}, figure: {folder / 'comparison.png'}")
@@ -115,7 +116,8 @@ def sensitivity(
     as_json: Json = False,
 ) -> None:
     """What an outcome, or the effect of the centre, is sensitive to; corrected for chance."""
-    from experiments.files import manifest, write_json
+    from experiments.files import manifest
+    from experiments.outputs import finish
     from experiments.pool import SturdyPool
     from experiments.runner import default_workers
     from kretslopp.progress import Stages
@@ -128,8 +130,7 @@ def sensitivity(
     width = workers or default_workers()
     with SturdyPool(width) as pool, Stages() as stages:
         found = run_asked(scenario, asked, folder, executor=pool, workers=width, stage=stages.stage)
-    content = manifest(scenario, SENSITIVITY, replicates=found.replicates, **vars(asked))
-    write_json(folder / "manifest.json", content)
+    finish(folder, manifest(scenario, SENSITIVITY, replicates=found.replicates, **vars(asked)))
     typer.echo(json.dumps(found.facts, ensure_ascii=False) if as_json else found.text)
     if not as_json:
         typer.echo(f"\nPage: {folder / 'sensitivity.md'}")
@@ -145,16 +146,16 @@ def hypotheses(
     as_json: Json = False,
 ) -> None:
     """Put hypotheses to the model: supported, rejected or undecided, however often one looks."""
-    from experiments.files import manifest, write_json
+    from experiments.files import manifest
     from experiments.folder import refuse_foreign
     from experiments.hypotheses import limited, load_hypotheses, put_to_test
+    from experiments.outputs import finish
     from experiments.pool import SturdyPool
     from experiments.runner import default_workers
     from results.verdicts import verdicts_text, write_verdicts
 
     asked = limited(load_hypotheses(source), most)
     folder = output_folder(out, f"hypotheses-{asked.name}", HYPOTHESES)
-    (folder / "manifest.json").unlink(missing_ok=True)
     refuse_foreign(folder / "runs")
     width = workers or default_workers()
 
@@ -165,10 +166,7 @@ def hypotheses(
         result = put_to_test(asked, folder / "runs", executor=pool, workers=width, watch=watch)
     write_verdicts(result, folder)
     facts = {"hypotheses": asked.name, "error": asked.error, "pairs": vars(asked.pairs), "cells": dict(asked.cells)}
-    write_json(
-        folder / "manifest.json",
-        manifest(asked.scenario, HYPOTHESES, seed=asked.seed, replicates=result.pairs, **facts),
-    )
+    finish(folder, manifest(asked.scenario, HYPOTHESES, seed=asked.seed, replicates=result.pairs, **facts))
     typer.echo(json.dumps(result.as_dict(), ensure_ascii=False) if as_json else verdicts_text(result))
     if not as_json:
         typer.echo(f"\nPage: {folder / 'verdicts.md'}, figure: {folder / 'verdicts.png'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from experiments.precision import UntilNarrow
     from experiments.risk import Small
 
+FOLDERS = ExitStack()  # output folders that are open until the command ends (cli.main)
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -136,11 +138,15 @@ def count_or_none(pairs: int | UntilNarrow) -> int | None:
 
 
 def output_folder(out: Path | None, name: str, kind: str) -> Path:
-    """The output folder, made and writable, before any run starts; never one that holds something of another kind."""
+    """The output folder, made and writable, before any run starts; never one that holds something of another kind.
+
+    Its old manifest is gone (experiments.outputs.opened), and back at the end of a command that has written nothing.
+    """
     from tempfile import TemporaryFile
 
     from abm.scenario import ScenarioError
     from experiments.files import kind_of
+    from experiments.outputs import opened
 
     folder = out or Path("runs") / name
     other = kind_of(folder)
@@ -149,6 +155,6 @@ def output_folder(out: Path | None, name: str, kind: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
+        return FOLDERS.enter_context(opened(folder))
     except OSError as error:
         raise ScenarioError([f"--out {folder}: cannot be written ({error.strerror})"]) from None
-    return folder

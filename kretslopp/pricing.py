@@ -119,13 +119,11 @@ def _write(
     progress: Callable[[int, int], None],
 ) -> None:
     """Tables, rows, figures; the manifest last, since where it is the rest belongs together."""
-    from experiments.files import provenance, write_json
+    from experiments.files import provenance
+    from experiments.outputs import finish
     from results.pricefigures import write_pages
     from results.pricefits import write_fits
 
-    (folder / "manifest.json").unlink(missing_ok=True)
     write_fits(fits, links, checks, folder, basis, Path(facts["file"]).name)
     write_pages(fits, folder, basis, progress)
-    write_json(
-        folder / "manifest.json", {"kind": PRICES, **facts, "series": [one.series.name for one in fits], **provenance()}
-    )
+    finish(folder, {"kind": PRICES, **facts, "series": [one.series.name for one in fits], **provenance()})

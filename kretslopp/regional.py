@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
@@ -24,6 +26,7 @@ def new_region(
 ) -> None:
     """Write the files of a region of your own: a commented TOML file and tables (CSV) to fill in."""
     from abm.scenario import NAME, ScenarioError
+    from experiments.files import abandoned, mine
 
     folder = out or Path(name)
     if not NAME.fullmatch(name):
@@ -33,7 +36,9 @@ def new_region(
     file = folder / f"{name}.toml"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder.parent, prefix=".new-region-") as written:
+        for left in filter(abandoned, folder.parent.glob(".new-region.*")):  # of one that was killed
+            rmtree(left, ignore_errors=True)
+        with TemporaryDirectory(dir=folder.parent, prefix=".new-region.", suffix=f".{mine()}") as written:
             whole = Path(written) / "region"
             whole.mkdir()
             for part in sorted(TEMPLATE.iterdir()):
@@ -48,8 +53,17 @@ def new_region(
 
 def check(region: Region, settings: Set = None, as_json: Json = False) -> None:
     """What is missing or odd in a region or scenario, before a run: firms, by-products, opportunities."""
+    _say_what_is_executed()
     scenario = read_scenario(region, settings, None)
     from results.regioncheck import check_text, region_check
 
     found = region_check(scenario)
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else check_text(found))
+
+
+def _say_what_is_executed() -> None:
+    """On stderr, before it is: code of rule files, which a scenario of somebody else's may name."""
+    log, said = logging.getLogger("abm.rulefiles"), logging.StreamHandler()
+    said.setFormatter(logging.Formatter("kretslopp: %(message)s"))
+    log.addHandler(said)
+    log.setLevel(logging.INFO)

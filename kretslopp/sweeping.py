@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from experiments.limits import MOST_RUNS
 from kretslopp.options import Json
+from kretslopp.stopping import STOPPING
 
 if TYPE_CHECKING:
     from experiments.designs import Design
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from experiments.sweep import Estimate, Report
 
 RUN_FAILED = 1
-SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}  # exit codes, as a shell's
+SHOWN = 20  # lines on damaged files
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A sweep's folder.")]
 
 
@@ -44,7 +43,7 @@ def sweep(
     from abm.scenario import ScenarioError
     from experiments.designfile import load_design
     from experiments.folder import refuse_foreign
-    from experiments.sweep import estimate, run_sweep
+    from experiments.sweep import check_start, estimate, run_sweep
     from kretslopp.progress import Reporter
 
     part = parse_part(shard)
@@ -53,7 +52,9 @@ def sweep(
     plan = load_design(design, max_runs)
     folder = out or Path("runs") / plan.name
     refuse_foreign(folder)
-    with ExitStack() as stack, asked_to_stop() as stop, Reporter("runs", None) as reporter:
+    if dask is None:
+        check_start(plan, workers)
+    with ExitStack() as stack, Reporter("runs", None) as reporter:
         executor, width = None, workers
         if dask is not None and not dry_run:
             from experiments.cluster import dask_executor
@@ -67,6 +68,7 @@ def sweep(
                 typer.echo(json.dumps(facts) if as_json else demand_text(plan, demand, width))
                 return
             typer.echo(demand_text(plan, demand, width), err=True)
+        stop = stack.enter_context(STOPPING.asked())
         report = run_sweep(
             plan, folder, workers=width, executor=executor, part=part, progress=reporter.update, stop=stop
         )
@@ -75,36 +77,10 @@ def sweep(
 
 
 def done_in(folder: Path) -> int:
-    """Runs that a folder holds; 0 if it is none of a sweep."""
-    from experiments.store import Store, read_manifest
+    """Runs that a folder holds; 0 if it is none of a sweep, or its manifest is damaged."""
+    from experiments.store import Store, replicates_there
 
-    return Store(folder).counts()[0] if read_manifest(folder) else 0
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[Stop]:
-    """The first Ctrl-C or SIGTERM asks for an orderly end, the second Ctrl-C ends at once."""
-    stop = Stop()
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.code = SIGNALS[signal.Signals(number)]
-        stop.set()
-        print("kretslopp: stopping after the shards under way", file=sys.stderr, flush=True)
-
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class Stop(Event):
-    """A request to stop, and the exit code that it asks for."""
-
-    code = 0
+    return Store(folder).counts()[0] if replicates_there(folder) else 0
 
 
 def parse_part(text: str | None) -> tuple[int, int]:
@@ -167,6 +143,8 @@ def demand_text(plan: Design, demand: Estimate, workers: int | None) -> str:
 def _tell(report: Report, folder: Path, as_json: bool) -> None:
     """Say what was done, and what could not be."""
     facts = {name: value for name, value in vars(report).items() if name != "killers"}
+    for line in shortened(report.damaged):
+        print(f"kretslopp: {line}", file=sys.stderr)
     killers = [{"shard": number, "reason": reason} for number, reason in report.killers.items()]
     rate = f", {report.done / report.seconds:.3g} a second" if report.seconds else ""
     if as_json:
@@ -182,6 +160,12 @@ def _tell(report: Report, folder: Path, as_json: bool) -> None:
         print(f"kretslopp: {report.failed} runs failed; column error says why", file=sys.stderr)
     if report.stopped:
         print(f"kretslopp: stopped with {report.left} runs left; the same command goes on", file=sys.stderr)
+
+
+def shortened(lines: Sequence[str]) -> list[str]:
+    """The first `SHOWN` of many lines, and how many more there are."""
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def status(folder: Folder, as_json: Json = False) -> None:
@@ -205,6 +189,9 @@ def status_text(facts: Status) -> str:
         lines.append(f"{state} {facts.rate:.3g} runs a second, {duration(facts.seconds_left)} left")
     for job in facts.at_work:
         lines.append(f"at work: {job['host']}, process {job['process']}, part {job['part']}, {job['done']} runs so far")
+    lines += [f"damaged: {line}" for line in shortened(facts.damaged)]
+    if facts.damaged:
+        lines.append("the same sweep command with its design mends what is damaged")
     lines.append(f"{facts.core_hours:.3g} core-hours so far")
     return "\n".join(lines)
 
