@@ -110,9 +110,10 @@ def ratio_interval(upper: np.ndarray, lower: np.ndarray, level: float = 0.95) ->
     The ends are the ratios r nearest to the estimate at which the t statistic of upper - r lower reaches its quantiles:
     Fieller's where that is not skewed. None where the lower mean is not clearly above zero.
     """
-    observations, a, b = upper.size, float(upper.mean()), float(lower.mean())
-    if observations < 3 or b <= 0.0:
+    observations = upper.size
+    if observations < 3 or float(lower.mean()) <= 0.0:
         return RatioInterval(None, None, None, NOTHING, 0.0)
+    a, b = float(upper.mean()), float(lower.mean())
     ratio = a / b
     skew = float(skewness(upper - ratio * lower))
     quantile = float(stdtrit(observations - 1, 0.5 + level / 2.0))
