@@ -157,6 +157,15 @@ def test_only_what_nobody_is_writing_is_cleared(tmp_path: Path) -> None:
     assert all(file.exists() for file in alive)
 
 
+def test_new_region_clears_the_work_of_one_that_was_killed(tmp_path: Path) -> None:
+    left, other = tmp_path / f".new-region.x.{NODE}-{_dead_process()}-0123abcd", tmp_path / f".new-region.y.{mine()}"
+    for folder in (left, other):
+        (folder / "region").mkdir(parents=True)
+    app(["new-region", "Mine", "--out", str(tmp_path / "mine")], standalone_mode=False)
+    assert (tmp_path / "mine" / "Mine.toml").exists()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(["mine", other.name])
+
+
 # -- no room
 
 

@@ -501,11 +501,11 @@ def test_a_changed_design_is_refused_with_what_differs(tmp_path: Path, old: str,
 
 
 def test_another_version_of_the_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import experiments.folder
     import experiments.identity
+    import experiments.sweepplan
 
     serially(design(tmp_path, 2), tmp_path / "out")
-    for module in (experiments.identity, experiments.folder):
+    for module in (experiments.identity, experiments.sweepplan):
         monkeypatch.setattr(module, "model_version", lambda: "9.9.9+other")
     with pytest.raises(ScenarioError, match=r"model: .*, now \"9\.9\.9\+other\""):
         serially(design(tmp_path, 2), tmp_path / "out")
