@@ -46,7 +46,7 @@ COMMANDS = {
     ),
     "fit": ("price fit", ["prices", "fit", str(ROOT / "docs" / "examples" / "prices.csv"), "--from", "2005"]),
 }
-OTHERWISE = {"sweep", "new-region"}  # a folder of its own kind, and one that appears whole
+OTHERWISE = {"sweep", "new-region", "export"}  # a folder of its own kind, one that appears whole, a single file
 
 
 class Killed(BaseException):
