@@ -70,9 +70,15 @@ def drop_lost(state):
 
 
 @kernel
+def put_in_order(tally, found):
+    """Pairs found this month in visiting order, whatever the order in which they were looked at."""
+    found[: tally.found] = np.sort(found[: tally.found])
+
+
+@mechanism
 def take_in_found(tally, found, moving, cases, pairs):
-    """Pairs found this month come into the list of moving cases, in visiting order."""
-    new = np.sort(found[: tally.found])
+    """Pairs found this month, in visiting order, come into the list of moving cases."""
+    new = found[: tally.found]
     last, write = tally.moving - 1, tally.moving + new.size - 1
     for n in range(new.size - 1, -1, -1):
         while last >= 0 and cases[moving[last]].pair > new[n]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from abm import chance
-from abm.cases import drop_lost, open_case, take_in_found
+from abm.cases import drop_lost, open_case, put_in_order, take_in_found
 from abm.chance import exponential
 from abm.compiled import event, mechanism
 from abm.opportunities import pair_key
@@ -156,14 +156,6 @@ def rest(c, t, p, state):
     put_due(e, t + p.discovery.cool_down, state.pairs, state.calendar)
 
 
-@mechanism
-def pay_search(fixed, found, p, world, state):
-    """Who searched pays for it, whatever comes of the find: with a broker both parties, else those that are aware."""
-    for i in (fixed.supplier, fixed.receiver):
-        if found == BROKER or state.persons[i].aware:
-            pay(i, search_cost(found, state.persons[i], p.transaction), world, state)
-
-
 @event
 def identify(e, found, t, p, world, state):
     """Latent pair `e` is found."""
@@ -179,11 +171,20 @@ def identify(e, found, t, p, world, state):
     state.pairs[e].place, case.stage = c, IDENTIFIED
     state.found[state.tally[0].found] = e
     state.tally[0].found += 1
-    pay_search(fixed, found, p, world, state)
     if found == SELF:
         state.account[0].found_self += 1
     else:
         state.account[0].found_broker += 1
+
+
+@mechanism
+def pay_searches(p, world, state):
+    """Who searched pays for it, whatever comes of the find: with a broker both parties, else those that are aware."""
+    for e in state.found[: state.tally[0].found]:
+        found = state.cases[state.pairs[e].place].found
+        for i in (world.pairs[e].supplier, world.pairs[e].receiver):
+            if found == BROKER or state.persons[i].aware:
+                pay(i, search_cost(found, state.persons[i], p.transaction), world, state)
 
 
 @mechanism
@@ -196,6 +197,15 @@ def tell_parties(t, world, state):
         for i in (world.pairs[e].supplier, world.pairs[e].receiver):
             if not state.persons[i].aware:
                 become_aware(i, t, t, world, state)
+
+
+@event
+def settle_finds(t, p, world, state):
+    """This month's finds, in visiting order so that sums do not hang on the calendar: paid, told, and taken in."""
+    put_in_order(state.tally[0], state.found)
+    pay_searches(p, world, state)
+    tell_parties(t, world, state)
+    take_in_found(state.tally[0], state.found, state.moving, state.cases, state.pairs)
 
 
 @mechanism
@@ -222,6 +232,5 @@ def step(t, p, world, state):
         else:
             look_at(e, t, p, world, state)
         e = following
-    tell_parties(t, world, state)
     if state.tally[0].found > 0:
-        take_in_found(state.tally[0], state.found, state.moving, state.cases, state.pairs)
+        settle_finds(t, p, world, state)

@@ -19,7 +19,7 @@ from abm import (
     staffing,
     turnover,
 )
-from abm.cases import drop_lost, take_in_found
+from abm.cases import drop_lost
 from abm.compiled import kernel
 from abm.state import ACTIVE, IDENTIFIED, LATENT, NEGOTIATING, NOBODY, RESTING
 
@@ -38,9 +38,8 @@ def discover(t, p, world, state):
             found = discovery.is_found(clocks, pair, donor, user, state.coverage[pair.coverage, pair.shelf].screening)
             if found != NOBODY:
                 discovery.identify(e, found, t, p, world, state)
-    discovery.tell_parties(t, world, state)
     if state.tally[0].found > 0:
-        take_in_found(state.tally[0], state.found, state.moving, state.cases, state.pairs)
+        discovery.settle_finds(t, p, world, state)
 
 
 @kernel

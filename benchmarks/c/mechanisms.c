@@ -396,16 +396,6 @@ static void describe(Case *one, int64_t e, const Parameters *p, const World *wor
     one->carbon = one->saved * (wanted < supplied ? wanted : supplied);
 }
 
-static void pay_search(const Opportunity *fixed, uint8_t found, const Parameters *p, const World *world,
-                       const State *state) {
-    const uint32_t parties[2] = {fixed->supplier, fixed->receiver};
-    for (int side = 0; side < 2; side++) {
-        const Person *person = &state->persons[parties[side]];
-        if (found == BROKER || person->aware)
-            pay(parties[side], search_cost(found, person, p), world, state);
-    }
-}
-
 static void identify(int64_t e, uint8_t found, int64_t t, const Parameters *p, const World *world, const State *state) {
     const Opportunity *fixed = &world->pairs[e];
     Tally *tally = state->tally;
@@ -427,7 +417,6 @@ static void identify(int64_t e, uint8_t found, int64_t t, const Parameters *p, c
     state->pairs[e].place = (int32_t)c;
     one->stage = IDENTIFIED;
     state->found[tally->found++] = (uint32_t)e;
-    pay_search(fixed, found, p, world, state);
     if (found == SELF)
         state->account->found_self += 1;
     else
@@ -486,9 +475,7 @@ static void take_in_found(const State *state) {
     const int64_t count = tally->found;
     if (count == 0)
         return;
-    uint32_t *new = malloc((size_t)count * sizeof *new);
-    memcpy(new, state->found, (size_t)count * sizeof *new);
-    sort(new, count);
+    const uint32_t *const new = state->found;
     int64_t last = tally->moving - 1, write = tally->moving + count - 1;
     for (int64_t n = count - 1; n >= 0; n--) {
         while (last >= 0 && (uint32_t)state->cases[moving[last]].pair > new[n])
@@ -497,7 +484,12 @@ static void take_in_found(const State *state) {
     }
     tally->moving += count;
     tally->found = 0;
-    free(new);
+}
+
+static void pay_search(int64_t i, uint8_t found, const Parameters *p, const World *world, const State *state) {
+    const Person *person = &state->persons[i];
+    if (found == BROKER || person->aware)
+        pay(i, search_cost(found, person, p), world, state);
 }
 
 static void tell(int64_t i, int64_t t, const World *world, const State *state) {
@@ -520,6 +512,13 @@ void discovery(int64_t t, const Parameters *restrict p, const World *restrict wo
             identify(e, BROKER, t, p, world, state);
         else
             reschedule(e, t, world, state);
+    }
+    sort(state->found, state->tally->found);
+    for (int64_t n = 0; n < state->tally->found; n++) {
+        const Opportunity *pair = &world->pairs[state->found[n]];
+        const uint8_t found = state->cases[state->pairs[state->found[n]].place].found;
+        pay_search(pair->supplier, found, p, world, state);
+        pay_search(pair->receiver, found, p, world, state);
     }
     for (int64_t n = 0; n < state->tally->found; n++) {
         const Opportunity *pair = &world->pairs[state->found[n]];
