@@ -99,7 +99,7 @@ def left_out_words(outcome: str, undefined: int, count: int, things: str) -> tup
 def undefined_error(outcome: str, undefined: int, count: int, things: str, method: str) -> ScenarioError:
     """Too little is defined for a method."""
     return ScenarioError([
-        f"--outcome {outcome}: not defined in {undefined} of {count} {things}, too many for --method {method}; "
+        f"outcome {outcome}: not defined in {undefined} of {count} {things}, too many for {method}; "
         "narrow the ranges or take another outcome"
     ])  # fmt: skip
 
@@ -109,13 +109,11 @@ def check_inputs(question: Question, method: str, choices: bool = False) -> None
     for one in question.inputs:
         if one.width > 1:
             raise ScenarioError(
-                [f"--parameters: {one.name} is several inputs in one, which only sobol takes, not {method}"]
+                [f"parameters: {one.name} is several inputs in one, which only sobol takes, not {method}"]
             )
         if not one.ordered and not choices:
             taken = "sobol, pawn, delta and prim"
-            raise ScenarioError(
-                [f"--parameters: {one.name} is a choice without order, which {taken} take, not {method}"]
-            )
+            raise ScenarioError([f"parameters: {one.name} is a choice without order, which {taken} take, not {method}"])
 
 
 def salib_seed(seed: int) -> int:

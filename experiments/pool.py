@@ -187,7 +187,7 @@ def check_workers(workers: int) -> None:
     if workers > most:
         from abm.scenario import ScenarioError
 
-        raise ScenarioError([f"--workers {workers}: {most} fit into the files that a process may open (ulimit -n)"])
+        raise ScenarioError([f"workers {workers}: {most} fit into the files that a process may open (ulimit -n)"])
 
 
 class SturdyPool(Executor):

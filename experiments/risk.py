@@ -16,7 +16,7 @@ from abm.parameters import JUDGEMENT
 from abm.scenario import ScenarioError
 from abm.texts import nearest
 
-OPTION = "--small"
+ASKED = "asked for"  # source of a value that is not the authors'
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ def read_small(texts: Sequence[str], columns: Sequence[str]) -> dict[str, Small]
         name, _, value = (part.strip() for part in text.partition("="))
         number = _finite(value)
         if name not in columns:
-            errors.append(f"{OPTION} {text}: no indicator {name!r}{nearest(name, tuple(columns))}")
+            errors.append(f"small {text}: no indicator {name!r}{nearest(name, tuple(columns))}")
         elif number is None:
-            errors.append(f"{OPTION} {text}: expected {name}=NUMBER, in the indicator's unit (a share: 0.01 is 1 %)")
+            errors.append(f"small {text}: expected {name}=NUMBER, in the indicator's unit (a share: 0.01 is 1 %)")
         elif name in given:
-            errors.append(f"{OPTION} {text}: {name} is given twice")
+            errors.append(f"small {text}: {name} is given twice")
         else:
-            given[name] = Small(number, OPTION)
+            given[name] = Small(number, ASKED)
     if errors:
         raise ScenarioError(errors)
     return {**SMALL, **given}

@@ -13,10 +13,11 @@ from abm.scenario import Scenario
 from experiments.breakeven import BreakEven
 from experiments.effect import OUTLAY, PairedEffect
 from experiments.pairs import FEWEST_FUTURES, Difference, Ratio
-from experiments.risk import OPTION, Risk
+from experiments.risk import ASKED, Risk
 from experiments.unmeasured import Unmeasured
 from results.centre import closing, opening, staff_text
 from results.tables import (
+    OPTION,
     chance_text,
     futures_text,
     in_both_arms,
@@ -122,7 +123,7 @@ def _little(risk: Risk | None, what: str, unit: str) -> str:
     small = percent_or_number(risk.small.value, unit).replace(" %", " percentage points")
     who = (
         f"{OPTION} says that this is little"
-        if risk.small.source == OPTION
+        if risk.small.source == ASKED
         else f"that this is little is {risk.small.source}"
     )
     return (

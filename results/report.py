@@ -21,7 +21,7 @@ from abm.scenario import Scenario, load_scenario
 from experiments.effect import OUTLAY, PairedEffect
 from experiments.files import commit
 from experiments.pairs import Difference, Ratio
-from experiments.risk import OPTION, risk_of
+from experiments.risk import ASKED, risk_of
 from experiments.unmeasured import Unmeasured
 from results.answer import Beyond, answer, is_clear
 from results.drawing import Study, function_label, staff
@@ -33,6 +33,7 @@ from results.tables import (
     HEADLINES,
     LITTLE,
     LITTLE_NOTE,
+    OPTION,
     effect_cells,
     futures_text,
     headline_rows,
@@ -278,7 +279,7 @@ def command(study: Study) -> str:
     words += ["--months", str(scenario.months), "--seed", str(study.centre.seed)]
     words += ["--posterior", study.posterior.source] if study.posterior else []
     words += ["--quick"] if study.quick else []
-    words += [f"{OPTION}={name}={one.value:.12g}" for name, one in study.small.items() if one.source == OPTION]
+    words += [f"{OPTION}={name}={one.value:.12g}" for name, one in study.small.items() if one.source == ASKED]
     return shlex.join([*words, *(word for setting in settings for word in ("--set", setting))])
 
 

@@ -10,7 +10,7 @@ from abm.interventions import INTERVENTIONS
 from abm.scenario import Scenario
 from experiments.effect import OUTLAY, PairedEffect
 from experiments.pairs import Difference, Ratio
-from experiments.risk import OPTION, Risk
+from experiments.risk import Risk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,7 @@ HEADLINES = (
     ("transfers", "of it paid to firms and utilities"),
 )
 FUTURES, LITTLE = "nine futures in ten", "chance of little (95 %)"
+OPTION = "--small"
 LITTLE_NOTE = f"What is little is judgement; {OPTION} NAME=VALUE says otherwise."
 # A number and what belongs to it
 TOGETHER = re.compile(r"(?<=\d) (?=\d{3}(?!\d)|%|pp\b|SEK|MSEK|FTE|t\b)|(?<=\bt) (?=CO)")

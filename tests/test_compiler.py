@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OFF = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
 
 
-@pytest.mark.parametrize("words", [["run", "tiny"], ["list", "rules"], ["effect", "tiny", "--replicates", "2"]])
+@pytest.mark.parametrize("words", [["run", "tiny"], ["effect", "tiny", "--replicates", "2"]])
 def test_switched_off_on_the_command_line(tmp_path: Path, words: list[str]) -> None:
     code = "from kretslopp.cli import main; main()"
     call = subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, env=OFF, capture_output=True, text=True)

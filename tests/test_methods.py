@@ -138,7 +138,7 @@ def test_trajectories_without_a_value_are_left_out_and_counted(ask: Callable[...
 
 @pytest.mark.parametrize(("method", "share"), [("sobol", 0.2), ("morris", 1.0), ("pawn", 0.95), ("prim", 1.0)])
 def test_too_little_that_is_defined_is_refused_by_name(method: str, share: float, ask: Callable[..., Question]) -> None:
-    with pytest.raises(ScenarioError, match=r"--outcome effect.adoption: not defined in .* too many for --method"):
+    with pytest.raises(ScenarioError, match=r"outcome effect.adoption: not defined in .* too many for"):
         METHODS[method].run(ask(_undefined(share)), 3000)
 
 
