@@ -17,12 +17,12 @@ import pytest
 from abm.scenario import load_scenario
 from experiments.breakeven import PATHS, BreakEven, benefit
 from experiments.effect import OUTLAY, WITH, WITHOUT, paired_effect
-from experiments.risk import OPTION, read_small
+from experiments.risk import read_small
 from results.answer import Beyond, answer, answer_text
 from results.drawing import Study
 from results.report import command, dose_rows, report_html, step_rows, study_answer
 from results.study import run_study, study_text, write_study
-from results.tables import effect_table
+from results.tables import OPTION, effect_table
 
 PAIRS = 30
 LONGEST = 35  # words

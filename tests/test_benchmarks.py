@@ -112,7 +112,7 @@ def test_a_sweep_and_its_bare_kernels_do_the_same_runs(tmp_path: Path, monkeypat
 
     def nudged(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
         trajectories = simulate_arms(arms, seed)
-        trajectories[-1].values[-1, -1] = np.nextafter(trajectories[-1].values[-1, -1], np.inf)
+        trajectories[-1].values[-1, 0] = np.nextafter(trajectories[-1].values[-1, 0], np.inf)
         return trajectories
 
     monkeypatch.setattr(swept, "simulate_arms", nudged)

@@ -98,11 +98,11 @@ def test_who_is_not_covered_is_not_registered_or_taught(region: Scenario) -> Non
 def test_a_strategy_other_than_value_starts_fewer_exchanges(region: Scenario, strategy: str) -> None:
     """Process leadership alone, with time for three cases: what is worth most is also what is agreed on most.
 
-    Choosing by carbon does not avoid more of it either (MODEL.md, section 9); cases across sectors cost least.
+    Choosing by carbon does not avoid more of it either (MODEL.md, section 9); cases across sectors cost nothing.
     """
     base = LEADER | {"facilitator.fte": 0.5}
     t = _difference(region, base, base | {"facilitator.strategy": strategy}, "started")
-    assert t < (-4 if strategy != "cross_sector" else 1), t
+    assert t > -3 if strategy == "cross_sector" else t < -3, t
 
 
 @pytest.mark.slow
