@@ -34,7 +34,7 @@ OPPORTUNITY = np.dtype(
         ("receiver", "u4"),
         ("supply", "u4"),
         ("demand", "u4"),
-        ("weight", "f4"),  # in its parties' search; single precision does no harm (tests/test_opportunities.py)
+        ("weight", "f4"),  # in its parties' search; single precision does for it (tests/test_opportunities.py)
         ("coverage", "u2"),
         ("byproduct", "u1"),
         ("shelf", "u1"),  # how early a broker comes to it, 0 first

@@ -100,7 +100,7 @@ def test_misspelt_names_are_told_the_nearest(short: Scenario, draws: Any) -> Non
     trajectory = simulate(short, 1)
     one = Difference("share", 0.0, 1.0, 1.0, 0.5, 1.5, 0.2, 1.8, 30, 0, None, None)
     none = Ratio("SEK", None, None, None, 3)
-    effect = PairedEffect("tiny", 1, 3, 1, {"adoption": one}, none, none)
+    effect = PairedEffect("tiny", 1, 3, 1, {"adoption": one}, {}, none, none, none)
     arms = run_arms({"without": short, "with": short}, replicates=1, seed=1, monthly=["with"], kept=["adoption"])
     over = posterior_effect(short, draws, draws=10)
     for ask in (

@@ -301,9 +301,9 @@ def test_global_state_is_left_alone(method: str, ask: Callable[..., Question]) -
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"seed": None}, "seed: None is not a whole number from 0 on"),
+        ({"seed": None}, "seed: None is not a whole number from 0 to"),
         ({"seed": 1.5}, "seed: 1.5 is not a whole number"),
-        ({"seed": "one"}, "seed: one is not"),
+        ({"seed": "one"}, "seed: 'one' is not"),
         ({"replicates": None}, "replicates: None"),
         ({"replicates": 2.5}, "replicates: 2.5"),
         ({"base_samples": None}, "base_samples: None"),
