@@ -29,6 +29,7 @@ OTHER_DATES = {"a quarter": re.compile(r"\d{4}[- ]?Q[1-4]|Q[1-4][- ]\d{4}", re.I
 DATES = "1996-01, 1996-01-01 or 1996M01"
 LEAST_PRICE, MOST_PRICE = 1e-12, 1e15
 NEAR, OUTLYING = 12, 100.0  # values around one, and how many times theirs it is when it is a slip of the pen
+TELLING = 3  # values around one from which they tell which of two is the slip
 MOST_NAMES = 300  # characters of names that are listed
 Cells = list[Any]
 
@@ -77,6 +78,8 @@ class Table:
         for place in np.flatnonzero(np.abs(np.diff(logs, prepend=logs[:1])) > math.log(OUTLYING)).tolist():
             for one in {place, place - 1}:
                 sides = [side for side in (logs[max(one - NEAR, 0) : one], logs[one + 1 : one + 1 + NEAR]) if side.size]
+                if sum(side.size for side in sides) < TELLING:
+                    continue
                 steps = [logs[one] - float(np.median(side)) for side in sides]
                 if min(steps) > math.log(OUTLYING) or max(steps) < -math.log(OUTLYING):
                     at, times = there[one], math.exp(min(steps, key=abs))
