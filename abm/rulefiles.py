@@ -13,6 +13,8 @@ import inspect
 import logging
 import re
 import sys
+import threading
+from collections.abc import Iterable
 from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
@@ -96,7 +98,38 @@ def compiled_file(reference: str, content: bytes) -> Any:
         raise DataError([f"{where} does not compile: {_reason(error)}"]) from None
     if not isinstance(returned, numba.types.Boolean):
         raise DataError([f"{where} returns {str(returned)[:40]}, a rule returns True or False on every path"])
+    _listen()
     return numba.cfunc(SIGNATURE, error_model="numpy")(plain)
+
+
+_FAILED: dict[int, BaseException] = {}  # by thread: what a rule raised in compiled code, which nobody can catch
+
+
+class RuleFailed(RuntimeError):
+    """A rule of the user's own, or what it calls, failed in a run: what the run gave is worth nothing."""
+
+
+def _listen() -> None:
+    """Note what compiled rules raise: Numba hands it to the hook for what cannot be raised, and goes on with no."""
+    usual = sys.unraisablehook
+    if getattr(usual, "notes_rules", False):
+        return
+
+    def note(given: Any) -> None:
+        if "numba" in repr(given.object):
+            _FAILED.setdefault(threading.get_ident(), given.exc_value)
+        else:
+            usual(given)
+
+    note.notes_rules = True  # type: ignore[attr-defined]
+    sys.unraisablehook = note
+
+
+def refuse_failed(rules: Iterable[str]) -> None:
+    """Raise RuleFailed if one of the `rules` failed in this thread since last asked."""
+    error = _FAILED.pop(threading.get_ident(), None)
+    if error is not None:
+        raise RuleFailed(f"{', '.join(rules)}: {type(error).__name__}: {shown(error)}")
 
 
 def _reason(error: Exception) -> str:

@@ -20,6 +20,7 @@ from abm.parameters import OF_THE_CENTRE, Value
 from abm.plan import plan
 from abm.population import SIZE_LIMITS, draw_population
 from abm.prices import MARKET, deviations, guarantee, markets, unit_values
+from abm.rulefiles import refuse_failed
 from abm.rules import PROSPECT
 from abm.scenario import Scenario
 from abm.staffing import coverages, potentials
@@ -296,6 +297,8 @@ class Run:
         first = self.world.spin_up + self.month
         fixed = plan(self.scenario)
         months(first, first + count, fixed.p, self.world, self.state, fixed.rules, self.rows)
+        if self.scenario.rule_files:
+            refuse_failed(path for path, _ in self.scenario.rule_files)
         self.month += count
 
     def branch(self, arm: Scenario) -> Run:

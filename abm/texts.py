@@ -90,12 +90,19 @@ def name_problem(name: str) -> str | None:
         return "is empty"
     if not name.isprintable():
         return f"{quoted(name)} holds a character that cannot be seen"
+    if len(mixed := _scripts(name) & {"LATIN", "CYRILLIC", "GREEK"}) > 1:
+        return f"{quoted(name)} mixes letters of {' and '.join(sorted(one.title() for one in mixed))} that look alike"
     return f"{quoted(name)} begins or ends with a space" if name != name.strip() else None
 
 
 def alike(name: str) -> str:
-    """What two names share that people take for the same: accents composed, no capitals."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    """What two names share that people take for the same: forms, accents and spaces made one, no capitals."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+
+
+def _scripts(name: str) -> set[str]:
+    """Latin, Cyrillic, Greek, ...: of which alphabets the letters of a name are."""
+    return {unicodedata.name(one, "?").split()[0] for one in name if one.isalpha() and one not in "ªº"}
 
 
 # -- files

@@ -35,7 +35,7 @@ def test_a_column_of_text_is_no_series(tmp_path: Path) -> None:
     kept, left_out = make_series(table, window, None, {}, None)
     assert [one.name for one in kept] == ["Copper"]
     assert left_out == dict.fromkeys(["TIME PERIOD", "Note"], "a column of text, without one number")
-    with pytest.raises(DataError, match=r"--series: 'time period' in .* is text, without one number; series: Copper"):
+    with pytest.raises(DataError, match=r"series: 'time period' in .* is text, without one number; series: Copper"):
         choose(table, ["time period"])
     rows = [[row[0], row[1]] for row in rows]
     with pytest.raises(DataError, match="no column with numbers, only TIME PERIOD"):

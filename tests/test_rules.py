@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from abm.catalogue import catalogue
 from abm.chance import uniform
 from abm.month import months
 from abm.parameters import BY_NAME
+from abm.rulefiles import RuleFailed
 from abm.rules import PROSPECT, RULES, compiled
 from abm.ruleset import SLOTS, rule_set, slots
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import build, simulate
 from experiments.files import manifest
+from experiments.runner import run_all
 from tests.conftest import horizon, runs, t_value
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "prospect_theory.py"
@@ -425,3 +428,40 @@ def test_more_loss_aversion_means_fewer_exchanges(region: Scenario, tmp_path: Pa
         ends.append(horizon(runs(region, 20, {"appraisal.rule": f"{file}:prospect_theory"}), "exchanges"))
     assert t_value(ends[0] - ends[1]) > 3
     assert t_value(ends[1] - ends[2]) > 3
+
+
+FAILING = """
+import numba
+
+@numba.njit
+def looked_up(x):
+    if x > 0.0:
+        raise ValueError("no such row")
+    return 1.0
+
+def failing(prospect): return prospect.value > looked_up(prospect.value)
+
+@numba.njit
+def place(values, n):
+    return values[n]
+
+def beyond(prospect):
+    values = [1.0]
+    return values[int(prospect.value) + 10] > 0.0
+"""
+
+
+@pytest.mark.parametrize(("name", "said"), [("failing", "ValueError: no such row"), ("beyond", "IndexError")])
+def test_a_rule_that_fails_in_a_run_ends_it_and_gives_no_result(
+    tiny: Scenario, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    """Compiled code has nobody to raise to: the answer would be no, and the run would go on as if it were meant."""
+    file = tmp_path / "failing.py"
+    file.write_text(FAILING)
+    scenario = tiny.with_values({"appraisal.rule": f"{file}:{name}"})
+    with pytest.raises(RuleFailed, match=said):
+        simulate(scenario, 3)
+    with pytest.raises(RuleFailed, match=said):
+        run_all(partial(simulate, scenario), [1, 2, 3])
+    assert capfd.readouterr().err == ""
+    assert simulate(tiny.with_values({"appraisal.rule": "npv"}), 3)["exchanges"].max() > 0
