@@ -392,7 +392,7 @@ def test_a_failed_run_is_a_row_with_its_error(tmp_path: Path, monkeypatch: pytes
             raise MemoryError("not\nenough")
         found = simulate(arms, seed)
         if seed == plan.seeds(0, "")[3]:
-            found[0].values[5, 0] = np.nan
+            found[0].values[5, found[0].names.index("exchanges")] = np.nan
         return found
 
     monkeypatch.setattr(experiments.shards, "simulate_arms", failing)

@@ -72,7 +72,8 @@ def test_prim_and_cart_find_the_box(read: tuple[pd.DataFrame, dict[str, np.ndarr
     assert (box.density, box.coverage) == (1.0, pytest.approx(1.0, abs=0.3))
     tree = CART(inputs, wanted, mass_min=0.05)
     tree.build_tree()
-    assert any(one["a.rule"][0] == {"npv"} and one["a.number"][0] > 0.5 for one in tree.boxes)
+    # of the mirrored columns that it makes of two categories its tree takes either, by chance
+    assert any(len(one["a.rule"][0]) == 1 and one["a.number"][0] > 0.5 for one in tree.boxes)
 
 
 def test_results_are_saved_and_loaded(tmp_path: Path, read: tuple[pd.DataFrame, dict[str, np.ndarray]]) -> None:
