@@ -39,16 +39,24 @@ def mine() -> str:
     return f"{NODE}-{os.getpid()}-{uuid4().hex[:8]}"
 
 
+def has_ended(process: int) -> bool:
+    """Is no process of this number on this machine? Where that cannot be asked, no."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
 def abandoned(path: Path) -> bool:
     """Has the process that was writing this ended? One of another machine is given a day."""
     owner = OWNER.search(path.name)
-    if owner and owner[1] == NODE and os.name == "posix":
-        try:
-            os.kill(int(owner[2]), 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            pass
+    if owner and owner[1] == NODE and has_ended(int(owner[2])):
+        return True
     try:
         return time.time() - path.stat().st_mtime > STALE
     except OSError:  # it is gone

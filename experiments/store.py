@@ -9,6 +9,7 @@ merged.parquet           all runs in order, once `merge` was asked for
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ import numpy as np
 
 from abm.scenario import ScenarioError, nearest
 from experiments.designs import Design, row_keys
-from experiments.files import whole
+from experiments.files import has_ended, whole
 from experiments.inorder import in_order
 from experiments.pairs import t_quantile
 from experiments.shardfile import Damaged, check, marks_of
@@ -193,7 +194,7 @@ class Store:
         """How far the sweep is; every file is held against its checksum and the design."""
         done, failed, errors, damaged = self._survey()
         jobs = list(self.manifest["jobs"].values())
-        at_work = [job for job in jobs if job["ended"] is None and _age(job["noted"]) < SILENT]
+        at_work = [job for job in jobs if job["ended"] is None and _is_heard(job)]
         rates = [job["done"] / job["seconds"] for job in (at_work or jobs[-1:]) if job["done"] and job["seconds"]]
         rate = sum(rates) if rates else None
         return Status(
@@ -304,6 +305,12 @@ class Store:
         frame = self.frame()
         frame = frame[frame["status"] == DONE].reset_index(drop=True)
         return frames(frame, self.swept, self.indicators, self.content["name"])
+
+
+def _is_heard(job: Mapping[str, Any]) -> bool:
+    """Has a process lately said that it is at work? One of this machine must also be there."""
+    here = job["host"] == platform.node()
+    return _age(job["noted"]) < SILENT and not (here and has_ended(job["process"]))
 
 
 def _age(moment: str) -> float:

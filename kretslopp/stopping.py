@@ -83,9 +83,7 @@ class Stopping:
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not select.select([reading], [], [], left)[0]:
-                self._end(
-                    "a run does not end by itself (compiling, or a rule of your own?); ended without it"
-                )
+                self._end("a run does not end by itself (compiling, or a rule of your own?); ended without it")
             number = os.read(reading, 1)[0]
             if number not in CODES:
                 continue

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -27,7 +29,7 @@ import experiments.shards
 from abm.scenario import ScenarioError
 from experiments.designs import Design
 from experiments.pool import SturdyPool, WorkerKilled
-from experiments.store import Store
+from experiments.store import Store, _is_heard
 from experiments.sweep import SweepError, run_sweep
 from tests.sweeps import (
     TEXT,
@@ -648,3 +650,16 @@ def test_status_and_merge(tmp_path: Path) -> None:
     frame = pd.read_parquet(tmp_path / "out" / "merged.parquet")
     expected = Store(tmp_path / "out").frame()
     pd.testing.assert_frame_equal(frame, expected, check_exact=True)
+
+
+def test_a_killed_process_of_this_machine_is_not_at_work() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    noted = datetime.now(UTC).isoformat()
+    for host, process, heard in (
+        (platform.node(), os.getpid(), True),
+        (platform.node(), ended.pid, False),
+        ("elsewhere", ended.pid, True),  # of whose processes nothing is known
+    ):
+        assert _is_heard({"host": host, "process": process, "noted": noted}) == heard
+    assert not _is_heard({"host": "elsewhere", "process": 1, "noted": "2026-01-01T00:00:00+00:00"})
