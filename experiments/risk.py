@@ -92,8 +92,8 @@ def read_small(texts: Sequence[str], columns: Sequence[str]) -> dict[str, Small]
         number = _finite(value)
         if name not in columns:
             errors.append(f"small {text}: no indicator {name!r}{nearest(name, tuple(columns))}")
-        elif number is None or number <= 0.0:
-            errors.append(f"small {text}: expected {name}=NUMBER above 0, in its unit (of a share 0.01 is 1 %)")
+        elif number is None or number < 0.0:
+            errors.append(f"small {text}: expected {name}=NUMBER, 0 or more, in its unit (of a share 0.01 is 1 %)")
         elif name in given:
             errors.append(f"small {text}: {name} is given twice")
         else:

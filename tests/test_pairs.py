@@ -18,7 +18,7 @@ from experiments.effect import GROSS, WITH, WITHOUT, Arms, PairedEffect, effect_
 from experiments.increments import increments
 from experiments.pairs import FEWEST_FUTURES, fieller, future_interval, paired_differences
 from experiments.precision import widest
-from experiments.risk import OPTION, SMALL, Small, read_small, risk_of, share_interval
+from experiments.risk import ASKED, SMALL, Small, read_small, risk_of, share_interval
 from experiments.shards import NotFinite, _checked
 from results.drawing import Study
 from results.report import group_rows
@@ -177,7 +177,7 @@ def test_small_values_are_declared_and_can_be_set(tiny: Scenario) -> None:
     assert set(SMALL) <= set(columns)
     assert all(one.source == "judgement" for one in SMALL.values())
     read = read_small(["exchanges = 20", "tonnes=1e3"], columns)
-    assert (read["exchanges"], read["adoption"]) == (Small(20.0, OPTION), SMALL["adoption"])
+    assert (read["exchanges"], read["adoption"]) == (Small(20.0, ASKED), SMALL["adoption"])
 
 
 @pytest.mark.parametrize(
