@@ -21,7 +21,7 @@ from abm.population import Population, draw_population
 from abm.regions import load_region
 from abm.scenario import Scenario, ScenarioError, load_scenario
 from abm.simulate import simulate, simulate_arms
-from abm.texts import alike
+from abm.texts import alike, name_problem
 from experiments.files import manifest
 from results.report import command
 from results.study import run_study
@@ -184,7 +184,7 @@ FLOWS = st.builds(
 )
 FIRMS = st.builds(
     Firm,
-    st.lists(WORDS, min_size=1, max_size=3).map(" ".join),
+    st.lists(WORDS, min_size=1, max_size=3).map(" ".join).filter(lambda name: name_problem(name) is None),
     st.sampled_from([row.name for row in TINY.municipality]),
     st.floats(58.0, 59.0),
     st.floats(15.0, 16.5),
