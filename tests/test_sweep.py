@@ -408,7 +408,7 @@ def test_a_failed_run_is_a_row_with_its_error(tmp_path: Path, monkeypatch: pytes
     assert set(frame[memory]["facilitator.fte"]) == {8.0}
     assert set(frame[memory]["arm"]) == {"with"}  # the other arm, with nobody at the centre, is well
     assert set(frame[memory]["error"]) == {"not enough"}
-    assert set(frame[failed & ~memory]["error"]) == {"adoption is not a number in month 6"}
+    assert set(frame[failed & ~memory]["error"]) == {"exchanges is not a number in month 6"}
     numbers = list(Store(tmp_path / "out").indicators)
     assert frame.loc[failed, numbers].isna().all(axis=None)
     pd.testing.assert_frame_equal(frame.loc[~failed, numbers], well.loc[~failed, numbers], check_exact=True)
