@@ -96,7 +96,7 @@ def test_a_rule_that_never_ends_is_ended(tmp_path: Path, number: int, code: int,
     process.send_signal(number)
     _, said = process.communicate(timeout=GRACE + SLACK)
     assert process.returncode == code, said
-    assert said.strip().splitlines()[-1].startswith(f"kretslopp: {word}: a run does not end by itself (a rule of your")
+    assert said.strip().splitlines()[-1].startswith(f"kretslopp: {word}: a run does not end by itself (compiling, or a")
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [tmp_path / "loop.py"]
 
 
