@@ -41,7 +41,7 @@ OPPORTUNITY = np.dtype(
     ],
     align=True,
 )
-SHELVES = 16  # that brokers sort pairs into
+SHELVES = 16  # that brokers sort pairs into (judgement: how finely a broker tells them apart)
 # What a participant's opportunities are together
 OUTLOOK = np.dtype(
     [

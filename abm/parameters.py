@@ -271,7 +271,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     domain=SHARE),
   # -- discovery
   P("discovery.finds", 0.45, 0.1, 0.6, "1/yr", "finds per aware participant when candidates are plenty",
-    "calibrated to Kalundborg 1959-1998, rule real_option (results/published/calibration)"),
+    "calibrated to Kalundborg 1959-1998, rule real_option, before waiting was mended (results/published/calibration)"),
   P("discovery.half_weight", 4.0, 1, 15, "weight", "candidate weight at which half of the search budget is productive",
     domain=POSITIVE),
   P("discovery.distance", 80.0, 30, 120, "km", "distance decay of own search", domain=POSITIVE),

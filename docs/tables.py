@@ -63,7 +63,8 @@ def pages() -> dict[str, str]:
         "indicators.md": "# Indicators\n\n"
         + note
         + table(indicators(), ("name", "unit", "meaning"))
-        + "\nThen adoption by group: `adoption.size.*`, `.maturity.*`, `.municipality.*`, `.sector.*`.\n",
+        + "\nThen adoption by group: `adoption.size.*`, `.maturity.*` (of the municipality at month 0), "
+        "`.municipality.*`, `.sector.*`.\n",
         "byproducts.md": "# By-products and the raw materials they replace\n\n"
         + note
         + "Units and meanings of the columns: head of `byproducts.toml` and `commodities.toml` in `abm/data`.\n\n"
