@@ -27,6 +27,7 @@ from experiments.shardfile import (
     check,
     check_numbering,
     check_rows,
+    table_of,
     write_marked,
 )
 from experiments.shards import RUNS, TRAJECTORIES, Draw
@@ -297,7 +298,8 @@ class Folder:
         done: set[str] = set()
         for name in names:
             if self._sound(name):
-                done.update(parquet.read_table(self.path / RUNS / name, columns=["run"])["run"].to_pylist())
+                with parquet.ParquetFile(self.path / RUNS / name) as found:
+                    done.update(table_of(found, ["run"])["run"].to_pylist())
         return done
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.shardfile import Damaged
+from experiments.shardfile import Damaged, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +34,7 @@ def in_order(
     held: list[pa.Table] = []
     given: float = 0  # rows below this are given out
     for number, (_, file) in enumerate(spans):
-        held.append(opened(file).read(columns=columns, use_threads=False).replace_schema_metadata().cast(schema))
+        held.append(table_of(opened(file), columns).replace_schema_metadata().cast(schema))
         following = spans[number + 1][0] if number + 1 < len(spans) else math.inf
         if following >= given + step:
             table, held = _split(held, following)
@@ -98,4 +98,21 @@ def _sorted(table: pa.Table, names: Sequence[str], place: Mapping[str, int]) -> 
     sorted_keys = np.column_stack(keys)[order]
     first = np.ones(len(order), bool)
     first[1:] = np.any(sorted_keys[1:] != sorted_keys[:-1], axis=1)
-    return table.take(order[first])
+    return _relabelled(table.take(order[first]), place)
+
+
+def _relabelled(table: pa.Table, place: Mapping[str, int]) -> pa.Table:
+    """Arms in their places and other labels by the alphabet: shards have them as their runs came, other every day."""
+    import pyarrow as pa
+
+    for number, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            labels = table[number].combine_chunks()
+            called = labels.dictionary.to_pylist()
+            by_rank = sorted(
+                range(len(called)), key=lambda one: place[called[one]] if field.name == "arm" else called[one]
+            )
+            rank = pa.array(np.argsort(by_rank).astype(np.int32))
+            names = labels.dictionary.take(pa.array(by_rank, pa.int32()))
+            table = table.set_column(number, field, pa.DictionaryArray.from_arrays(rank.take(labels.indices), names))
+    return table

@@ -71,7 +71,9 @@ def network_of_folder(folder: Path, replicate: int = 0, month: int | None = None
     if missing:
         said = f"has no {' and no '.join(missing)}; kretslopp run REGION --panel {','.join(PANELS)} writes them"
         raise ScenarioError([f"{folder}: {said}"])
-    participants, exchanges = (pd.read_parquet(folder / f"{panel}.parquet") for panel in (PARTICIPANTS, EXCHANGES))
+    participants, exchanges = (
+        pd.read_parquet(folder / f"{panel}.parquet", use_threads=False) for panel in (PARTICIPANTS, EXCHANGES)
+    )
     if absent := [name for name in ("lat", "lon") if name not in participants]:
         raise ScenarioError([f"{folder}: {PARTICIPANTS}.parquet of an earlier version has no {', '.join(absent)}"])
     most = int(participants["replicate"].max())

@@ -96,6 +96,14 @@ def opened(file: Path) -> Any:
     return parquet.ParquetFile(pa.BufferReader(read_bytes(file)))
 
 
+def table_of(opened_file: Any, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of an opened file, read by the calling thread.
+
+    Arrow's own threads may still be ending when a command does, and then abort it (apache/arrow#34314).
+    """
+    return opened_file.read(columns=columns, use_threads=False)
+
+
 def marks_of(opened_file: Any) -> Mapping[bytes, bytes]:
     """The marks in the footer of an opened file."""
     return opened_file.metadata.metadata or {}
@@ -114,7 +122,7 @@ def check(file: Path, design: str, name: str) -> Any:
 
 def check_rows(found: Any, keys: Sequence[str], replicates: int) -> None:
     """Are the runs of an opened file in a design of rows with these `keys`, under the same numbers? Raises Damaged."""
-    facts = found.read(columns=["row", "replicate"])
+    facts = table_of(found, ["row", "replicate"])
     rows = set(facts["row"].to_pylist())
     if max(rows, default=0) >= len(keys) or max(facts["replicate"].to_pylist(), default=0) >= replicates:
         raise Damaged("of a larger design")

@@ -24,7 +24,7 @@ from experiments.designs import Design, row_keys
 from experiments.files import has_ended, whole
 from experiments.inorder import in_order
 from experiments.pairs import t_quantile
-from experiments.shardfile import Damaged, check, marks_of
+from experiments.shardfile import Damaged, check, marks_of, table_of
 from experiments.shards import DONE, FAILURES, RUNS, TRAJECTORIES
 from experiments.sweepmanifest import MANIFEST, MEND, DamagedManifest, design_id, read_manifest
 
@@ -143,7 +143,7 @@ class Store:
         parts = list(self.tables(columns, kind))
         if not parts:
             raise ScenarioError([f"{self.folder}: has no {kind} yet"])
-        frame: pd.DataFrame = pa.concat_tables(parts, promote_options="permissive").to_pandas()
+        frame: pd.DataFrame = pa.concat_tables(parts, promote_options="permissive").to_pandas(use_threads=False)
         for name in frame.select_dtypes("category"):  # in an order that does not hang on what was read first
             categories = self.arms if name == "arm" else sorted(frame[name].cat.categories)
             frame[name] = frame[name].cat.set_categories(categories)
@@ -151,7 +151,7 @@ class Store:
 
     def rows(self) -> pd.DataFrame:
         """The design: `row` and the swept values."""
-        return self._design_file().read().to_pandas(ignore_metadata=True)
+        return table_of(self._design_file()).to_pandas(ignore_metadata=True, use_threads=False)
 
     def columns(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """The swept values by parameter, one entry a row, and the rows' luck if they have any."""
@@ -229,7 +229,7 @@ class Store:
             done += found.metadata.num_rows
             if count := int(marks_of(found).get(FAILURES, b"0")):
                 failed += count
-                kinds = found.read(columns=["error_type"])["error_type"].to_pylist()
+                kinds = table_of(found, ["error_type"])["error_type"].to_pylist()
                 errors.update(kind for kind in kinds if kind)
         return done, failed, dict(errors), tuple(damaged)
 
@@ -318,7 +318,7 @@ def _age(moment: str) -> float:
 
 
 def _columns_of(found: Any, swept: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    table = found.read()
+    table = table_of(found)
     columns = {name: np.array(table[name].to_pylist()) for name in swept}
     return columns, np.array(table[LUCK].to_pylist()) if LUCK in table.column_names else None
 
