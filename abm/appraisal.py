@@ -11,7 +11,7 @@ from typing import Any
 
 from abm import chance
 from abm.chance import exponential
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.learning import start_level
 from abm.state import IDENTIFIED, NEGOTIATING, PASSIVE, adopters_around, move
@@ -118,7 +118,7 @@ def free_quantity(case, p, world, state):
     return quantity if quantity >= least else 0.0
 
 
-@event
+@mechanism
 def agree(c, quantity, talking, p, world, state, rules):
     """Do both parties want exchange `c` at today's prices? Leaves their prospects and deals in the state.
 
@@ -137,7 +137,7 @@ def agree(c, quantity, talking, p, world, state, rules):
     return True
 
 
-@event
+@mechanism
 def start_talks(case, world, state):
     """Both parties sink half of their bargaining cost, and bargain."""
     move(case.pair, NEGOTIATING, state)

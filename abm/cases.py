@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from abm.compiled import event, kernel, mechanism
+from abm.compiled import kernel, mechanism
 from abm.opportunities import draw_fit, draw_split, pair_key
 from abm.state import NEVER_DUE, NO_CAUSE, NONE, is_known
 from abm.worth import net_saving
@@ -43,7 +43,7 @@ def describe(case, e, p, world, state):
     case.carbon = case.saved * min(world.supplies[pair.supply].quantity, world.demands[pair.demand].quantity)
 
 
-@event
+@mechanism
 def open_case(e, t, p, world, state):
     """A place in the table for pair `e`, found in month `t`; returns its number."""
     c = take_place(state)

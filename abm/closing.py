@@ -7,7 +7,7 @@ from typing import Any
 from abm import chance
 from abm.appraisal import agree, free_quantity
 from abm.chance import exponential
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import ACTIVE, NEGOTIATING, count_exchange, move
 from abm.worth import pay
@@ -30,7 +30,7 @@ def means_of(case, state):
     return 0.5 * (donor.maturity + user.maturity), 0.5 * (donor.relief + user.relief)
 
 
-@event
+@mechanism
 def conclude(case, quantity, t, world, state):
     """The exchange starts: the rest of the cost is paid, quantities are bound."""
     account = state.account[0]

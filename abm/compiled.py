@@ -1,8 +1,8 @@
 """How the model's functions are compiled.
 
-`kernel`, `mechanism` and `event` are Numba's `njit` with the project's settings: cached on disk, without the
-interpreter's lock (so replicates run on threads), division by zero as in numpy. `mechanism` is for what is asked of
-every entity every month, `event` for what seldom happens to one, `kernel` for what makes arrays.
+`kernel` and `mechanism` are Numba's `njit` with the project's settings: cached on disk, without the
+interpreter's lock (so replicates run on threads), division by zero as in numpy. `mechanism` is for what happens in a
+month, `kernel` for what makes arrays.
 
 Numba decides whether a cached function is still valid by looking at the file of that function alone; a month calls
 mechanisms in other files, so here the stamp covers every source file of the model: change one, and all that was
@@ -60,27 +60,45 @@ def stamped(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def _compile(function: Callable[Arguments, Result], *, allocates: bool, inline: bool) -> Callable[Arguments, Result]:
-    """`_nrt` (Numba's own memory) is always said outright: unsaid, a callee takes it over from its caller."""
-    njit: Any = numba.njit  # the option is not in Numba's published signature
-    return stamped(njit(cache=True, nogil=True, error_model="numpy", _nrt=allocates, forceinline=inline)(function))
-
-
 def kernel(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Compile a module-level function at its first call, or load it from the disk cache."""
-    return _compile(function, allocates=True, inline=False)
+    return _compile(function, allocates=True)
 
 
 def mechanism(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """A kernel that makes no array of its own, as all that runs every month.
 
-    Numba then counts no references: passing the arrays of world and state to a small function otherwise costs an atomic
-    increment each, measured at six times the whole month. Making an array in it does not compile. It is always compiled
-    into its caller, since handing over all those arrays takes about 0.1 us.
+    Numba then counts no references: handing the arrays of world and state to a small function otherwise costs an atomic
+    increment each, measured at six times the whole month. Making an array in it does not compile.
     """
-    return _compile(function, allocates=False, inline=True)
+    return _compile(function, allocates=False)
 
 
-def event(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """A mechanism of what seldom happens: compiled by itself, so that it is not compiled into each of its callers."""
-    return _compile(function, allocates=False, inline=False)
+def _compile(function: Callable[Arguments, Result], *, allocates: bool) -> Callable[Arguments, Result]:
+    """`_nrt` (Numba's own memory) is always said outright: unsaid, a callee takes it over from its caller."""
+    njit: Any = numba.njit  # these options are not in Numba's published signature
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": allocates}
+    return one_version(stamped(njit(**options)(function)))
+
+
+def one_version(dispatcher: Any) -> Any:
+    """Let a Numba dispatcher compile for whole numbers of 64 bits, and for no number in particular.
+
+    Otherwise there is a version for each width of an index, and for each number that is written out in a call.
+    """
+    compile_for = dispatcher.compile
+
+    def compile_widened(signature: Any) -> Any:
+        arguments, result = numba.core.sigutils.normalize_signature(signature)
+        widened = tuple(map(_widened, arguments))
+        return compile_for(widened if result is None else result(*widened))
+
+    dispatcher.compile = compile_widened
+    return dispatcher
+
+
+def _widened(argument: Any) -> Any:
+    general = numba.types.unliteral(argument)
+    if isinstance(general, numba.types.Integer) and general.bitwidth < 64:
+        return numba.types.int64
+    return general

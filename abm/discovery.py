@@ -13,7 +13,7 @@ import math
 from abm import chance
 from abm.cases import drop_lost, open_case, put_in_order, take_in_found
 from abm.chance import exponential
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.opportunities import pair_key
 from abm.registers import join_queues
 from abm.state import BROKER, IDENTIFIED, LATENT, NEVER_DUE, NOBODY, NONE, RESTING, SELF, is_known, move
@@ -97,7 +97,7 @@ def key_of(e, world):
     return pair_key(donor, user, world.routes[pair.byproduct])
 
 
-@event
+@mechanism
 def start_screening(e, t, p, world, state):
     """Latent pair `e` has two registered parties: its broker clock starts."""
     pair, clocks = world.pairs[e], state.pairs[e]
@@ -109,7 +109,7 @@ def start_screening(e, t, p, world, state):
     reschedule(e, t, world, state)
 
 
-@event
+@mechanism
 def become_latent(e, t, p, world, state):
     """Pair `e`, which is not known, can be found from now on; its clocks start anew."""
     clocks, pair = state.pairs[e], world.pairs[e]
@@ -124,7 +124,7 @@ def become_latent(e, t, p, world, state):
         reschedule(e, t, world, state)
 
 
-@event
+@mechanism
 def become_aware(i, t, done, world, state):
     """From month `t` on participant `i` searches; its latent pairs, clocks as after `done`, may be found earlier."""
     state.persons[i].aware, state.persons[i].aware_since = True, t
@@ -134,7 +134,7 @@ def become_aware(i, t, done, world, state):
             reschedule(e, done, world, state)
 
 
-@event
+@mechanism
 def leave(e, stage, state):
     """Pair `e` goes out of the calendar, or is lost as a case, into `stage`; another attempt starts."""
     pair = state.pairs[e]
@@ -148,7 +148,7 @@ def leave(e, stage, state):
     pair.attempt += 1
 
 
-@event
+@mechanism
 def rest(c, t, p, state):
     """Case `c` is lost (forgotten, failed or ended) and cannot be found for a while."""
     e = state.cases[c].pair
@@ -156,7 +156,7 @@ def rest(c, t, p, state):
     put_due(e, t + p.discovery.cool_down, state.pairs, state.calendar)
 
 
-@event
+@mechanism
 def identify(e, found, t, p, world, state):
     """Latent pair `e` is found."""
     fixed = world.pairs[e]
@@ -199,7 +199,7 @@ def tell_parties(t, world, state):
                 become_aware(i, t, t, world, state)
 
 
-@event
+@mechanism
 def settle_finds(t, p, world, state):
     """This month's finds, in visiting order so that sums do not hang on the calendar: paid, told, and taken in."""
     put_in_order(state.tally[0], state.found)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abm import chance
 from abm.appraisal import free_quantity, may_act
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.discovery import start_screening
 from abm.prices import MUNICIPAL, annuity
 from abm.queues import pop, push
@@ -83,7 +83,7 @@ def screen(p, world, state):
             state.coverage[q, shelf].screening += rate / 12.0
 
 
-@event
+@mechanism
 def enter_register(i, t, p, world, state):
     """Participant `i` is registered; its pairs with another registered one start to be screened."""
     state.persons[i].registered = True
@@ -186,7 +186,7 @@ def rank_cases(f, p, world, state):
     return ranked
 
 
-@event
+@mechanism
 def carry(f, c, most, state):
     """Facilitator `f`, which has time for `most` cases, carries one more; a second carrier adds nothing."""
     centre, case = state.centres[f], state.cases[c]

@@ -6,7 +6,7 @@ import math
 
 from abm import chance
 from abm.chance import exponential
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.discovery import become_aware
 
 
@@ -60,7 +60,7 @@ def grow_aware(learner, hazard, trainings, events, rates):
     return clock >= learner.aware_threshold
 
 
-@event
+@mechanism
 def attend(i, world, state):
     """Trainings and events attended this month: the centre's integrals have passed so many of the own thresholds."""
     learner, key = state.learners[i], world.participants[i].key

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abm import chance
 from abm.chance import exponential, uniform
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.state import ACTIVE_MUNICIPALITY, PASSIVE
 
 # Swedish elections: second Sunday of September every fourth year; months count from
@@ -27,7 +27,7 @@ def up_hazard(m, active, p, world, state):
     return own + rates.peers * active + town.policy
 
 
-@event
+@mechanism
 def _election(m, occasion, p, world, state):
     """One step down, unless local exchanges speak for going on."""
     town = state.towns[m]
@@ -39,7 +39,7 @@ def _election(m, occasion, p, world, state):
         _next_step(m, world, state)
 
 
-@event
+@mechanism
 def _next_step(m, world, state):
     town = state.towns[m]
     town.steps += 1

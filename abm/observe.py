@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from abm.catalogue import ENERGY, SHARING, WATER, Catalogue, Region
+from abm.bundles import bundle
 from abm.compiled import kernel, mechanism
 from abm.population import SIZE_LIMITS
 from abm.state import ACTIVE, ACTIVE_MUNICIPALITY, IDENTIFIED, LATENT, NEGOTIATING, RESTING
@@ -102,6 +103,7 @@ INDICATORS: tuple[Indicator, ...] = (
 ROW = np.dtype([(indicator.name, "f8") for indicator in INDICATORS], align=True)
 
 
+@bundle
 class Rows(NamedTuple):
     """Observations of M months: indicators (ROW) and adoption by group, shape (M, groups)."""
 

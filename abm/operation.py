@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.discovery import rest
 from abm.state import ACTIVE, EXIT, LOSS, PROCESS, count_exchange
 from abm.worth import enforcement, friction, margin, premium, trust, value_share
@@ -44,7 +44,7 @@ def end_hazard(case, donor, user, p):
     return p.operation.end_rate * (1.0 - p.operation.trust_cut * trust(case, donor, user, p.transaction))
 
 
-@event
+@mechanism
 def end(c, cause, t, p, world, state):
     """Exchange `c` ends: quantities are free again, and both parties lose some social capital."""
     case, account = state.cases[c], state.account[0]

@@ -249,6 +249,8 @@ def discount_rates(p: Any) -> np.ndarray:
 @kernel
 def step(t, world, state):
     """The market of month `t` is today's."""
-    state.market[:] = world.market[t]
-    state.unit_value[:] = world.unit_value[t]
-    state.waiting[:] = world.waiting[t]
+    for k in range(state.market.size):
+        state.market[k] = world.market[t, k]
+        for rate in range(world.rates.size):
+            state.unit_value[k, rate] = world.unit_value[t, k, rate]
+            state.waiting[k, rate] = world.waiting[t, k, rate]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abm import chance
 from abm.chance import uniform
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.queues import pop, push
 from abm.scenario import MOST_FACILITATORS
 from abm.staffing import FIRST_COME
@@ -32,7 +32,7 @@ def interest(f, i, world, state):
     return seen
 
 
-@event
+@mechanism
 def join(f, i, world, state):
     """Participant `i`, which is aware, queues for the register of `f` if it is of interest and does not queue yet."""
     person, rank = state.persons[i], interest(f, i, world, state)
@@ -49,7 +49,7 @@ def join_queues(i, world, state):
             join(f, i, world, state)
 
 
-@event
+@mechanism
 def lay_out(f, world, state):
     """Facilitator `f` starts its queue: all that are aware."""
     state.centres[f].queueing, state.centres[f].waiting = True, 0
@@ -58,7 +58,7 @@ def lay_out(f, world, state):
             join(f, i, world, state)
 
 
-@event
+@mechanism
 def next_to_register(f, p, world, state):
     """The aware participant of most interest that `f` has not registered, or -1. Registering makes nobody aware.
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abm.bundles import bundle
 from abm.compiled import mechanism
 
 # Numbers of entities that are never missing are unsigned: Numba then need not ask of each index whether it counts from
@@ -238,6 +239,7 @@ DEAL = np.dtype(
 )
 
 
+@bundle
 class World(NamedTuple):
     """What a replicate's months cannot change.
 
@@ -274,6 +276,7 @@ class World(NamedTuple):
     maturity: np.ndarray  # group of today, by municipality
 
 
+@bundle
 class State(NamedTuple):
     """What months change."""
 

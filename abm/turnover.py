@@ -10,7 +10,7 @@ import math
 
 from abm import chance
 from abm.chance import exponential, uniform
-from abm.compiled import event, mechanism
+from abm.compiled import mechanism
 from abm.discovery import become_latent, leave
 from abm.learning import start_level
 from abm.operation import end
@@ -31,7 +31,7 @@ from abm.state import (
 TURN = 20  # bits kept for the attendances of one occupant of a site
 
 
-@event
+@mechanism
 def settle(i, t, p, world, state):
     """Participant `i` starts afresh: own knowledge and trust, aware or not, thresholds of its clocks."""
     person, learner, fixed, rates = state.persons[i], state.learners[i], world.participants[i], p.learning
@@ -55,7 +55,7 @@ def next_turn(i, world, state):
     stay.threshold = exponential(world.seed, chance.STAYS, world.participants[i].key, stay.turns)
 
 
-@event
+@mechanism
 def stay_until(i, t, rates, world, state):
     """Firm `i`, there since month `t`, closes when its clock, whose hazard is constant, reaches its threshold."""
     next_turn(i, world, state)
@@ -66,7 +66,7 @@ def stay_until(i, t, rates, world, state):
             stay.next, state.closings[month] = state.closings[month], i
 
 
-@event
+@mechanism
 def stay_free(i, world, state):
     """Site `i` is free: its clock towards an entry starts."""
     next_turn(i, world, state)
@@ -74,7 +74,7 @@ def stay_free(i, world, state):
     stay.clock, stay.seen = 0.0, 0
 
 
-@event
+@mechanism
 def leave_pair(e, t, p, world, state):
     """Pair `e` loses a party, whatever its stage."""
     pair, fixed = state.pairs[e], world.pairs[e]
@@ -92,7 +92,7 @@ def leave_pair(e, t, p, world, state):
     leave(e, DORMANT, state)
 
 
-@event
+@mechanism
 def close(i, t, p, world, state):
     """Firm `i` closes: all it had or knew of ends."""
     person = state.persons[i]
@@ -108,7 +108,7 @@ def close(i, t, p, world, state):
     state.tally[0].vacated += 1
 
 
-@event
+@mechanism
 def enter(i, t, p, world, state):
     """A new firm at site `i`: its pairs with those that are there can be found from next month on."""
     learner, stay = state.learners[i], state.stays[i]
