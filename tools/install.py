@@ -34,24 +34,22 @@ TOLD = {
     "default-timeout": "UV_HTTP_TIMEOUT",
 }
 # What changes nothing about where packages come from and which are taken.
-OF_NO_MATTER = set(
-    [
-        "cache-dir",
-        "config-file",
-        "disable-pip-version-check",
-        "no-cache-dir",
-        "no-color",
-        "no-input",
-        "no-warn-script-location",
-        "prefer-binary",
-        "progress-bar",
-        "quiet",
-        "require-virtualenv",
-        "retries",
-        "root-user-action",
-        "verbose",
-    ]
-)
+OF_NO_MATTER = {
+    "cache-dir",
+    "config-file",
+    "disable-pip-version-check",
+    "no-cache-dir",
+    "no-color",
+    "no-input",
+    "no-warn-script-location",
+    "prefer-binary",
+    "progress-bar",
+    "quiet",
+    "require-virtualenv",
+    "retries",
+    "root-user-action",
+    "verbose",
+}
 BY_ARGUMENT = "constraint"  # in the environment it would yield to ours
 
 
