@@ -1,7 +1,10 @@
 # Two commands do everything, each by itself: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := $(BIN)/python tools/install.py
+# Of some hundred megabytes of packages a command needs a tenth: Python compiles that at first use and keeps it (3 s),
+# which takes a sixth of compiling everything while installing; so it must be let to keep it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check format docs baseline published bench clean
 
@@ -75,7 +78,7 @@ published-validation: .venv/ready-dev  # after the calibrations
 bench: .venv/ready-dev  ## measure speed and memory anew (twenty minutes, idle machine): benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/ready: pyproject.toml constraints.txt tools/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kretslopp needs Python 3.11 or later; try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --editable .

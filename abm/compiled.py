@@ -1,63 +1,33 @@
 """How the model's functions are compiled.
 
-`kernel` and `mechanism` are Numba's `njit` with the project's settings: cached on disk, without the
-interpreter's lock (so replicates run on threads), division by zero as in numpy. `mechanism` is for what happens in a
-month, `kernel` for what makes arrays.
-
-Numba decides whether a cached function is still valid by looking at the file of that function alone; a month calls
-mechanisms in other files, so here the stamp covers every source file of the model: change one, and all that was
-compiled from the old one is compiled anew. The stamp goes into an unpublished field of Numba's: `stamped` is the only
-place that knows of it.
+`kernel` and `mechanism` are Numba's `njit` with the project's settings: kept on disk, without the interpreter's lock
+(so replicates run on threads), division by zero as in numpy. `mechanism` is for what happens in a month, `kernel` for
+what makes arrays. What is compiled is kept, and looked for, by `kernelcache`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
+
+from abm.kernelcache import CompilerError, kept
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-KNOWN = "one from 0.61 to 0.68"  # versions of Numba that `stamped` was tried with
-
-
-class CompilerError(RuntimeError):
-    """The compiler cannot be used as it is; `errors` holds the one line that says so."""
-
-    def __init__(self, line: str) -> None:
-        self.errors = [line]
-        super().__init__(line)
-
-
-def source_stamp(folder: Path) -> str:
-    """Digest of all Python files of `folder`, in order of name."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.py")):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-STAMP = source_stamp(Path(__file__).parent)
 
 
 def stamped(dispatcher: Any) -> Any:
-    """Let the disk cache of a Numba dispatcher hold only while its own file and the model's source are unchanged.
+    """Let what a Numba dispatcher compiles be kept on disk, for as long as the model's source is unchanged.
 
-    Raises CompilerError where Numba is switched off, or keeps its cache in another way than the versions known.
+    Raises CompilerError where Numba is switched off, or keeps it in another way than the versions known.
     """
     if getattr(numba.config, "DISABLE_JIT", 0):  # set at run time, so unknown to type checkers
         raise CompilerError("Numba's compiler is switched off (NUMBA_DISABLE_JIT), and kretslopp runs on it: unset it")
-    try:
-        index = dispatcher._cache._cache_file
-        index._source_stamp = (STAMP, index._source_stamp)
-    except AttributeError:
-        raise CompilerError(
-            f"Numba {numba.__version__} keeps compiled code in a way that kretslopp does not know; install {KNOWN}"
-        ) from None
-    return dispatcher
+    return kept(dispatcher)
 
 
 def kernel(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -77,7 +47,7 @@ def mechanism(function: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 def _compile(function: Callable[Arguments, Result], *, allocates: bool) -> Callable[Arguments, Result]:
     """`_nrt` (Numba's own memory) is always said outright: unsaid, a callee takes it over from its caller."""
     njit: Any = numba.njit  # these options are not in Numba's published signature
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": allocates}
+    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": allocates}
     return one_version(stamped(njit(**options)(function)))
 
 
@@ -89,7 +59,7 @@ def one_version(dispatcher: Any) -> Any:
     compile_for = dispatcher.compile
 
     def compile_widened(signature: Any) -> Any:
-        arguments, result = numba.core.sigutils.normalize_signature(signature)
+        arguments, result = normalize_signature(signature)
         widened = tuple(map(_widened, arguments))
         return compile_for(widened if result is None else result(*widened))
 
@@ -102,3 +72,10 @@ def _widened(argument: Any) -> Any:
     if isinstance(general, numba.types.Integer) and general.bitwidth < 64:
         return numba.types.int64
     return general
+
+
+def callback(signature: Any, function: Callable[..., Any]) -> Any:
+    """A function as a C function of one explicit type, compiled now or loaded from the disk cache."""
+    made = CFunc(function, normalize_signature(signature), locals={}, options={"error_model": "numpy"})
+    stamped(made).compile()
+    return made

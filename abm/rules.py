@@ -31,6 +31,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from abm.compiled import callback
+
 FIELDS = (
     *("value", "cost", "priced", "waiting", "volatility", "rate", "annuity", "payback"),
     *("attitude", "peers", "control", "threshold", "aspiration", "weight_attitude", "weight_norm", "weight_control"),
@@ -122,4 +124,4 @@ RULES: dict[str, Rule] = {
 @cache
 def compiled(name: str) -> Any:
     """The rule as a C function of one explicit type, so that the month's kernel is cached once for all rules."""
-    return numba.cfunc(SIGNATURE, cache=True, error_model="numpy")(RULES[name].decide)
+    return callback(SIGNATURE, RULES[name].decide)

@@ -42,7 +42,7 @@ class DataError(ValueError):
 
 
 class Note(UserWarning):
-    """What a user should know of a file that was read; the command line prints it as one line."""
+    """What a user should know, of a file that was read or of the installation; the command line prints one line."""
 
 
 def visible(text: str) -> str:

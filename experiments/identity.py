@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from abm.catalogue import DATA
-from abm.compiled import STAMP
+from abm.kernelcache import STAMP
 from abm.scenario import Scenario
 
 TABLES = ("sectors.toml", "byproducts.toml", "commodities.toml")  # regions are in the scenario

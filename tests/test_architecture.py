@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abm.compiled import STAMP, source_stamp
+from abm.kernelcache import STAMP, source_stamp
 from abm.scenario import load_scenario
 from experiments.effect import WITH, WITHOUT, _one_replicate, without_centre
 from experiments.runner import run_all
@@ -155,7 +155,8 @@ def test_a_changed_callee_in_another_file_is_compiled_anew(tmp_path: Path) -> No
     package = tmp_path / "abm"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "compiled.py").write_text((ROOT / "abm" / "compiled.py").read_text(encoding="utf-8"))
+    for name in ("compiled.py", "kernelcache.py", "texts.py"):
+        (package / name).write_text((ROOT / "abm" / name).read_text(encoding="utf-8"))
     (package / "callee.py").write_text("from abm.compiled import kernel\n@kernel\ndef inner(x):\n    return x + 1\n")
     (package / "caller.py").write_text(
         "from abm.compiled import kernel\nfrom abm.callee import inner\n"
