@@ -18,8 +18,8 @@ from results.drawing import Study
 # Replicates at first and at most: of what each function adds, and at each point of the ranges of reach
 FIRST_SHARES, MOST_SHARES = 30, 100
 FIRST_RANKS, MOST_RANKS = 5, 20
-CHANCE = 20.0  # over the number of pairs: what chance may have of the variance over the ranges of reach
-RUNS = 120  # a pair, of all parts together: with a hundred pairs, half of what the parts have at most
+CHANCE = 30.0  # over the number of pairs: what chance may have of the variance over the ranges of reach
+RUNS = 125  # a pair, of all parts together: with a hundred pairs, about half of what they would have at their most
 SCREENED, SCREENED_FOR = 45, "effect.adoption"  # runs of the screening a pair, at most, and what it is of
 
 
@@ -32,7 +32,7 @@ def share_replicates(centre: PairedEffect) -> int | UntilNarrow:
 
 
 def reach_replicates(pairs: int) -> UntilSteady:
-    """Until chance has little of the variance over the ranges: a fifth with a hundred pairs, less with more."""
+    """Until chance has little of the variance over the ranges: three tenths with a hundred pairs, less with more."""
     most = min(pairs, MOST_RANKS)
     return UntilSteady(CHANCE / pairs, min(FIRST_RANKS, most), most)
 
@@ -62,7 +62,7 @@ def allocation_words(study: Study) -> str:
         return ""
     said = (
         f"Runs go where they narrow what is shown. What each function adds has {shares[0].replicates} replicates: as "
-        f"many as make its intervals no wider than that of the whole effect, from {FIRST_SHARES} to {MOST_SHARES} if "
+        f"many as make what a function adds as sure as the whole effect, from {FIRST_SHARES} to {MOST_SHARES} if "
         "there are as many pairs. "
     )
     if ranks is not None:
@@ -72,5 +72,5 @@ def allocation_words(study: Study) -> str:
             f"to {MOST_RANKS}. "
         )
     if screening is not None:
-        said += f"The screening has {screening.runs} runs: what is left of {RUNS} a pair, or what it needs at least. "
+        said += f"The screening has {screening.runs} runs, of what these leave of {RUNS} a pair. "
     return said.rstrip()

@@ -35,7 +35,7 @@ from experiments.methods import Analysis, morris
 from experiments.precision import UntilNarrow
 from experiments.questions import Question, all_inputs, read_outcome
 from experiments.risk import SMALL, Small
-from experiments.runner import default_workers, replicate_seeds
+from experiments.runner import default_workers, quick_switches, replicate_seeds
 from experiments.unmeasured import Unmeasured, over_unmeasured, points_for
 from results.allocation import SCREENED_FOR, reach_replicates, screening_runs, share_replicates
 from results.answer import answer_text
@@ -166,7 +166,7 @@ def _screened(scenario: Scenario, runs: int, seed: int, workers: int | None, sta
     if runs == 0:
         return None
     outcome, inputs = read_outcome(SCREENED_FOR, scenario), tuple(all_inputs(scenario))
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(workers or default_workers()) as threads:
+    with TemporaryDirectory() as folder, quick_switches(), ThreadPoolExecutor(workers or default_workers()) as threads:
         question = Question(scenario, inputs, outcome, seed, Path(folder), workers or default_workers(), threads, stage)
         return morris(question, runs)
 
@@ -301,6 +301,7 @@ def make_study(
             scenario, replicates=replicates, seed=seed, workers=workers, posterior=posterior, small=small, quick=quick,
             stage=stage, grown=drawer.draw,
         )  # fmt: skip
+        stage("tables, figures and report are written")
         write_study(study, folder, drawer)
     text = study_text(study)
     if not isinstance(replicates, int) and (found := study.centre.indicators.get(replicates.indicator)):
