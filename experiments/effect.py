@@ -18,7 +18,7 @@ from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario
-from abm.simulate import Network, Trajectory, simulate_arms
+from abm.simulate import Network, Trajectory, check_arms, simulate_arms
 from abm.texts import position
 from experiments.pairs import Difference, Ratio, fieller, paired_differences
 from experiments.precision import UntilNarrow, run_replicates
@@ -166,6 +166,7 @@ def same_run(arm: Scenario) -> tuple[Value, ...]:
 
 def simulate_once(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
     """As `simulate_arms`; arms with the same values are one run."""
+    check_arms(arms)  # also those that are left out then
     unlike = {same_run(arm): arm for arm in arms}
     runs = dict(zip(unlike, simulate_arms(list(unlike.values()), seed), strict=True))
     return [runs[same_run(arm)] for arm in arms]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from abm import simulate
 from abm.scenario import Scenario, load_scenario
+from experiments import effect
 from experiments.attribution import attribute, centres, reach_ranks, to_run
 from experiments.effect import run_arms
 from experiments.pairs import Difference
@@ -81,9 +83,9 @@ def test_more_pairs_make_all_of_it_surer(grown: list[Study]) -> None:
     assert reach_replicates(100) == UntilSteady(0.3, FIRST_RANKS, MOST_RANKS)
     assert reach_replicates(400).share == 0.075
     assert reach_replicates(3).most == 3
-    effect = grown[0].centre
-    exchanges: Difference = effect["exchanges"]
-    many = replace(effect, pairs=400, indicators={"exchanges": replace(exchanges, ci_low=1.0, ci_high=2.5)})
+    centre = grown[0].centre
+    exchanges: Difference = centre["exchanges"]
+    many = replace(centre, pairs=400, indicators={"exchanges": replace(exchanges, ci_low=1.0, ci_high=2.5)})
     assert share_replicates(many) == UntilNarrow(1.5, "exchanges", FIRST_SHARES, MOST_SHARES)
     assert share_replicates(replace(many, pairs=9)) == UntilNarrow(1.5, "exchanges", 9, 9)
     unmoved = replace(many, indicators={"exchanges": replace(exchanges, ci_low=0.0, ci_high=0.0)})
@@ -91,6 +93,23 @@ def test_more_pairs_make_all_of_it_surer(grown: list[Study]) -> None:
 
 
 # -- nothing twice
+
+
+def test_arms_that_are_the_same_are_one_run(short: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(arms: Sequence[Scenario], seed: int) -> list[simulate.Trajectory]:
+        asked.append(len(arms))
+        return simulate.simulate_arms(arms, seed)
+
+    monkeypatch.setattr(effect, "simulate_arms", counted)
+    arms = [short, short.with_values({"facilitator.fte": 2.0}), short.with_values({"facilitator.fte": 4.0})]
+    found = effect.simulate_once(arms, 3)
+    assert asked == [2]  # the scenario has four persons
+    for arm, one in zip(arms, found, strict=True):
+        np.testing.assert_array_equal(one.values, simulate.simulate(arm, 3).values)
+    with pytest.raises(ValueError, match="share a spin-up"):
+        effect.simulate_once([short, replace(short, months=MONTHS + 1)], 3)
 
 
 def test_shares_take_what_the_arms_have_run(short: Scenario) -> None:
