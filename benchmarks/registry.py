@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import dense, mechanisms, parallel, profile, runners, scale, startup, sweep, twin
+from benchmarks import dense, mechanisms, parallel, profile, runners, scale, startup, study, sweep, twin
 from benchmarks.report import Result
 from benchmarks.timing import Effort
 
@@ -18,4 +18,5 @@ BENCHMARKS: dict[str, Callable[[Effort], Result]] = {
     "profile": profile.measure,
     "mechanisms": mechanisms.measure,
     "startup": startup.measure,
+    "study": study.measure,
 }

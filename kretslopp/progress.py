@@ -10,7 +10,8 @@ from typing import Any
 
 
 class Reporter:
-    """Tells how many of `total` are done (None: the first update says of how many); use as a context."""
+    """Tells at once what is being done, and then how many of `total` (None: the first update says of how many) are; use
+    as a context."""
 
     def __init__(self, what: str, total: int | None) -> None:
         self.what, self.total = what, total
@@ -32,17 +33,17 @@ class Reporter:
                 transient=True,
             )
             self.bar.start()
-            if self.total is not None:
-                self.task = self.bar.add_task(f"{self.what} (kernels compile first)", total=self.total)
-        elif self.total is not None:
+            said = self.what if self.total is None else f"{self.what} (kernels compile first)"
+            self.task = self.bar.add_task(said, total=self.total)
+        elif self.total is None:
+            print(f"{self.what} ...", file=sys.stderr, flush=True)
+        else:
             print(f"{self.what}: 0/{self.total} (kernels compile at the first run)", file=sys.stderr, flush=True)
         return self
 
     def update(self, done: int, total: int) -> None:
         """`done` of `total` are finished."""
-        if self.bar and self.task is None:
-            self.task = self.bar.add_task(self.what, total=total, completed=done)
-        elif self.bar:
+        if self.bar:
             self.bar.update(self.task, completed=done, total=total, description=self.what)
         elif total:
             if total != self.total:  # it is more than was thought
