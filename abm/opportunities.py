@@ -1,31 +1,38 @@
 """Which exchanges are technically possible: supplier, receiver and by-product within reach.
 
-Per by-product a k-d tree on the unit sphere finds each donor's nearest receivers; cost grows with the number of
-opportunities, never with firms squared. Opportunities stand in the order in which a month visits them, which is drawn
-once per replicate.
+Per by-product a grid finds each donor's nearest receivers (neighbours.py); cost grows with the number of opportunities,
+never with firms squared. Opportunities stand in the order in which a month visits them, which is drawn once per
+replicate. Which there are depends on `opportunities.*` alone; how they are searched for is laid over them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from abm import chance
-from abm.catalogue import catalogue
 from abm.chance import mix, normal, uniform
 from abm.compiled import kernel, mechanism
+from abm.neighbours import lay_out, nearest, sphere
 from abm.parameters import BY_NAME
 from abm.population import Population
 from abm.worth import net_saving
 
 EARTH_RADIUS = 6371.0  # km
-BLOCK = 10_000  # donors whose receivers are looked up at a time
+BLOCK = 4096  # donors whose receivers are looked up at a time: what lies within reach is many times what is kept
+BINS = 64  # of a draw, in which the fit is bounded before it is worked out
 # Which pairs exist does not follow a swept tax: the set is built once per replicate and used for every behaviour.
 LANDFILL_TAX_TODAY = float(BY_NAME["worth.landfill_tax"].default)
+SHAPING = tuple(
+    f"opportunities.{name}" for name in ("fit_spread", "min_value", "max_partners", "min_share", "road_factor")
+)
+SEARCHING = tuple(
+    f"discovery.{name}"
+    for name in ("distance", "cross_cut", "value_exponent", "value_cap", "broker_distance", "half_weight")
+)
 
 OPPORTUNITY = np.dtype(
     [
@@ -52,14 +59,13 @@ OUTLOOK = np.dtype(
     ],
     align=True,
 )
-CANDIDATE = np.dtype(
+# An opportunity as it is whoever searches for it
+POSSIBLE = np.dtype(
     [
-        ("distance", "f8"),
-        ("value", "f8"),
-        ("carbon", "f8"),
-        ("weight", "f8"),
-        ("promise", "f8"),  # value times what distance leaves of a broker's chance to hit, SEK/yr
-        ("rank", "f8"),
+        ("distance", "f8"),  # km by road
+        ("value", "f8"),  # of the gross flow at long-run prices, SEK/yr
+        ("carbon", "f8"),  # emissions that the whole flow would avoid, t CO2e/yr
+        ("rank", "f8"),  # in visiting order
         ("supply", "u4"),
         ("demand", "u4"),
         ("cross", "?"),
@@ -68,15 +74,14 @@ CANDIDATE = np.dtype(
 )
 
 
-class Opportunities(NamedTuple):
-    """Record array of opportunities, each participant's outlook, and for each participant the numbers of its own.
+class Possible(NamedTuple):
+    """Record array of what is possible (POSSIBLE) in visiting order, and for each participant the numbers of its own.
 
     Those of participant i are `own[first[i]:first[i + 1]]`. What is only asked of an opportunity once its parties know
     of it is drawn then (cases.py): of a million opportunities most are never known.
     """
 
     pairs: np.ndarray
-    outlook: np.ndarray
     first: np.ndarray
     own: np.ndarray
 
@@ -114,122 +119,157 @@ def search_weight(distance, cross, value, rates):
     return near * familiar * (min(value, rates.value_cap) / 1e6) ** rates.value_exponent
 
 
-def sphere(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Points on the unit sphere, shape (n, 3), from degrees."""
-    phi, lam = np.radians(lat), np.radians(lon)
-    return np.column_stack((np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)))
+def _chord(km: float) -> float:
+    """Straight through the unit sphere between places so far apart on the earth."""
+    return 2.0 * math.sin(min(km / EARTH_RADIUS, math.pi) / 2.0)
 
 
-def _nearest(tree: KDTree, donors: np.ndarray, reach: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Donor, receiver and great-circle km of all pairs of points within reach, nearest `most` receivers per donor."""
-    chord = 2.0 * math.sin(min(reach / EARTH_RADIUS, math.pi) / 2.0)
-    nearest = np.arange(1, min(most + 1, tree.n) + 1)  # one more, since a plant may find itself
-    chords, found = map(np.asarray, tree.query(donors, k=nearest, distance_upper_bound=chord))
-    hit = found < tree.n
-    return np.nonzero(hit)[0], found[hit], 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(chords[hit] / 2.0, 1.0))
-
-
-def _within_reach(population: Population, p: np.void) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def within_reach(population: Population, byproducts: np.ndarray, p: Any) -> Iterator[tuple[np.ndarray, ...]]:
     """Supply stream, demand stream and great-circle km of all pairs within their by-product's reach.
 
-    By by-product and block of donors: what lies within reach is many times what is worth keeping.
+    Of each donor stream the nearest `max_partners`, by by-product and block of donors.
     """
-    people, most = population.participants, int(p["opportunities"]["max_partners"])
+    people, supplies, demands = population.participants, population.supplies, population.demands
     places = sphere(people["lat"], people["lon"])
-    for number, row in enumerate(catalogue().byproduct_rows):
-        supplies = np.flatnonzero(population.supplies["byproduct"] == number)
-        demands = np.flatnonzero(population.demands["byproduct"] == number)
-        if supplies.size == 0 or demands.size == 0:
-            continue
-        tree = KDTree(places[population.demands["owner"][demands]])
-        reach = row.reach / float(p["opportunities"]["road_factor"])
-        for first in range(0, supplies.size, BLOCK):
-            block = supplies[first : first + BLOCK]
-            donor, receiver, km = _nearest(tree, places[population.supplies["owner"][block]], reach, most)
-            yield block[donor], demands[receiver], km
+    grids = lay_out(demands, places, len(byproducts))
+    reach = np.array([_chord(km / p["road_factor"]) ** 2 for km in byproducts["reach"]])
+    donors = np.argsort(supplies["byproduct"], kind="stable")
+    for first in range(0, len(donors), BLOCK):
+        block = donors[first : first + BLOCK]
+        supply, demand, chord = nearest(block, supplies, places, grids, reach, p["max_partners"])
+        yield supply, demand, 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(chord / 2.0, 1.0))
+
+
+@kernel
+def _most_fits(spread):
+    """What a fit is at most, by the bin of the first of the two draws that it is made of, shape (BINS,)."""
+    most = np.zeros(BINS)
+    for n in range(BINS):
+        least = max(n / BINS, 2.0**-53)
+        most[n] = math.exp(spread * math.sqrt(-2.0 * math.log(least)) - 0.5 * spread * spread) * (1.0 + 1e-9)
+    return most
 
 
 @kernel
 def _assess(seed, within, population, table, p):
-    """Those of the pairs within reach that are opportunities, with what they are worth."""
+    """Those of the pairs within reach that are opportunities, with what they are worth (POSSIBLE).
+
+    Most are worth too little even at the best fit that the first draw leaves them: their fit is not worked out.
+    """
     (participants, supplies, demands), (byproducts, commodities) = population, table
-    kept = np.zeros(within[0].size, CANDIDATE)
-    count, partners, last = 0, 0, -1
+    kept, most_fits = np.empty(within[0].size, POSSIBLE), _most_fits(p.fit_spread)
+    count = 0
     for n in range(within[0].size):
         supply, demand = supplies[within[0][n]], demands[within[1][n]]
-        if within[0][n] != last:
-            partners, last = 0, within[0][n]
-        if supply.owner == demand.owner or partners >= p.opportunities.max_partners:
-            continue
-        partners += 1
-        donor, user, route = participants[supply.owner], participants[demand.owner], byproducts[supply.byproduct]
         quantity = min(supply.quantity, demand.quantity)
-        if quantity < p.opportunities.min_share * supply.quantity:
+        if quantity < p.min_share * supply.quantity:
             continue
-        key = pair_key(donor, user, route)
-        fit = draw_fit(seed, key, p.opportunities.fit_spread)
-        value = gross_value(quantity, fit, route, commodities[route.commodity].price)
-        if value < p.opportunities.min_value:
+        donor, user, route = participants[supply.owner], participants[demand.owner], byproducts[supply.byproduct]
+        key, price = pair_key(donor, user, route), commodities[route.commodity].price
+        most = most_fits[int(BINS * uniform(seed, chance.FIT, key, 0))]
+        if gross_value(quantity, most, route, price) < p.min_value:
+            continue
+        value = gross_value(quantity, draw_fit(seed, key, p.fit_spread), route, price)
+        if value < p.min_value:
             continue
         pair = kept[count]
         pair.supply, pair.demand = within[0][n], within[1][n]
-        pair.distance = within[2][n] * p.opportunities.road_factor
+        pair.distance = within[2][n] * p.road_factor
         pair.value, pair.carbon = value, quantity * net_saving(pair.distance, route)
         pair.cross = donor.nace2 != user.nace2
-        pair.weight = search_weight(pair.distance, pair.cross, value, p.discovery)
-        pair.promise = value * math.exp(-pair.distance / p.discovery.broker_distance)
         pair.rank = uniform(seed, chance.VISIT_ORDER, key, 0)
         count += 1
     return kept[:count].copy()
 
 
 @kernel
-def _arrange(order, candidates, shelf, population, half_weight):
-    """The candidates in visiting order as opportunities, and what they are to their parties."""
-    participants, supplies, demands = population
-    pairs = np.zeros(order.size, OPPORTUNITY)
-    first = np.zeros(participants.size + 1, np.int64)
-    for e in range(order.size):
-        pair, candidate = pairs[e], candidates[order[e]]
-        pair.distance, pair.weight, pair.shelf = candidate.distance, candidate.weight, shelf[order[e]]
-        pair.supply, pair.demand = candidate.supply, candidate.demand
-        pair.byproduct = supplies[pair.supply].byproduct
-        pair.supplier, pair.receiver = supplies[pair.supply].owner, demands[pair.demand].owner
-        first[pair.supplier + 1] += 1
-        first[pair.receiver + 1] += 1
+def _whose(pairs, supplies, demands, people):
+    """The numbers of each participant's pairs: where they begin, and they, as supplier first."""
+    first = np.zeros(people + 1, np.int64)
+    for e in range(pairs.size):
+        first[supplies[pairs[e].supply].owner + 1] += 1
+        first[demands[pairs[e].demand].owner + 1] += 1
     first[:] = np.cumsum(first)
-    own, filled = np.zeros(2 * order.size, np.uint32), first.copy()
-    outlook = np.zeros(participants.size, OUTLOOK)
+    own, filled = np.zeros(2 * pairs.size, np.uint32), first.copy()
     for side in range(2):
-        for e in range(order.size):
-            i = pairs[e].supplier if side == 0 else pairs[e].receiver
+        for e in range(pairs.size):
+            i = supplies[pairs[e].supply].owner if side == 0 else demands[pairs[e].demand].owner
             own[filled[i]] = e
             filled[i] += 1
-            candidate, total = candidates[order[e]], outlook[i]
-            total.attention += candidate.weight
-            total.value += candidate.value
-            total.carbon += candidate.carbon
-            total.crossed += candidate.value if candidate.cross else 1e-6 * candidate.value
-    for i in range(participants.size):
-        outlook[i].attention = 1.0 / (half_weight + outlook[i].attention)
-    return pairs, outlook, first, own
+    return first, own
 
 
-def shelves(promise: np.ndarray) -> np.ndarray:
-    """The shelf of each pair, 0 for the sixteenth of them that promises most; shape as `promise`."""
+def possible(population: Population, seed: np.uint64, table: tuple[np.ndarray, np.ndarray], p: Any) -> Possible:
+    """All opportunities of one replicate; `table` are by-products and commodities, `p` what SHAPING names."""
+    people = population.participants, population.supplies, population.demands
+    parts = [_assess(seed, within, people, table, p) for within in within_reach(population, table[0], p)]
+    pairs = np.concatenate([np.zeros(0, POSSIBLE), *parts])
+    pairs = pairs[np.argsort(pairs["rank"])]
+    return Possible(pairs, *_whose(pairs, *people[1:], len(people[0])))
+
+
+@kernel
+def _promises(pairs, decay):
+    """Value times what distance leaves of a broker's chance to hit, SEK/yr."""
+    promise = np.zeros(pairs.size)
+    for e in range(pairs.size):
+        promise[e] = pairs[e].value * math.exp(-pairs[e].distance / decay)
+    return promise
+
+
+@kernel
+def _shelve(promise, rising):
+    """The shelf of each pair, as `shelves` says; `rising` are the promises in rising order."""
+    edges, above, seen = np.full(SHELVES - 1, -np.inf), np.zeros(SHELVES - 1, np.int64), np.zeros(SHELVES - 1, np.int64)
+    for s in range(SHELVES - 1):
+        place = -(-(s + 1) * promise.size // SHELVES)  # of the first pair beyond shelf s, the most promising at 0
+        if place < promise.size:
+            edges[s] = rising[promise.size - 1 - place]
+            above[s] = promise.size - np.searchsorted(rising, edges[s], side="right")
     shelf = np.zeros(promise.size, np.uint8)
-    shelf[np.argsort(-promise, kind="stable")] = np.arange(promise.size) * SHELVES // max(promise.size, 1)
+    for e in range(promise.size):
+        s = 0
+        while s < SHELVES - 1 and promise[e] < edges[s]:
+            s += 1
+        if s < SHELVES - 1 and promise[e] == edges[s]:
+            seen[s] += 1
+            s = (above[s] + seen[s] - 1) * SHELVES // promise.size
+        shelf[e] = s
     return shelf
 
 
-def enumerate_opportunities(population: Population, seed: int, p: np.void) -> Opportunities:
-    """All opportunities of one replicate, in visiting order."""
-    table = catalogue()
-    people, goods = (
-        (population.participants, population.supplies, population.demands),
-        (table.byproducts, table.commodities),
-    )
-    parts = [_assess(np.uint64(seed), within, people, goods, p) for within in _within_reach(population, p)]
-    candidates = np.concatenate([np.zeros(0, CANDIDATE), *parts])
-    order, shelf = np.argsort(candidates["rank"]), shelves(candidates["promise"])
-    return Opportunities(*_arrange(order, candidates, shelf, people, p["discovery"]["half_weight"]))
+def shelves(promise: np.ndarray) -> np.ndarray:
+    """The shelf of each pair, 0 for the sixteenth that promises most, of equals the first; shape as `promise`."""
+    return _shelve(promise, np.sort(promise))
+
+
+@kernel
+def _searched(possible, shelf, coverage, population, p):
+    """Opportunities as they are searched for, and what they are to their parties."""
+    participants, supplies, demands = population
+    pairs, weight = np.zeros(possible.size, OPPORTUNITY), np.zeros(possible.size)
+    for e in range(possible.size):
+        pair, one = pairs[e], possible[e]
+        weight[e] = search_weight(one.distance, one.cross, one.value, p)
+        pair.distance, pair.weight, pair.shelf, pair.coverage = one.distance, weight[e], shelf[e], coverage[e]
+        pair.supply, pair.demand = one.supply, one.demand
+        pair.byproduct = supplies[one.supply].byproduct
+        pair.supplier, pair.receiver = supplies[one.supply].owner, demands[one.demand].owner
+    outlook = np.zeros(participants.size, OUTLOOK)
+    for side in range(2):
+        for e in range(possible.size):
+            one, total = possible[e], outlook[pairs[e].supplier if side == 0 else pairs[e].receiver]
+            total.attention += weight[e]
+            total.value += one.value
+            total.carbon += one.carbon
+            total.crossed += one.value if one.cross else 1e-6 * one.value
+    for i in range(participants.size):
+        outlook[i].attention = 1.0 / (p.half_weight + outlook[i].attention)
+    return pairs, outlook
+
+
+def searched(found: Possible, coverage: np.ndarray, population: Population, p: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Opportunities (OPPORTUNITY) as they are searched for, each participant's outlook; `p` is what SEARCHING names."""
+    people = population.participants, population.supplies, population.demands
+    shelf = shelves(_promises(found.pairs, p["broker_distance"]))
+    return _searched(found.pairs, shelf, coverage, people, p)

@@ -79,11 +79,12 @@ def coverages(covers: np.ndarray, here: np.ndarray, there: np.ndarray) -> tuple[
     ValueError if there are more than an opportunity's record can number.
     """
     bits = np.left_shift(1, np.arange(len(covers)))
-    mask = bits @ covers
-    kinds, index = np.unique(mask[here] & mask[there], return_inverse=True)
+    towns = bits @ covers
+    masks = towns[here] & towns[there]
+    kinds = np.unique(masks)
     if kinds.size > MOST_COVERAGES:
         raise ValueError(f"facilitators divide the pairs of municipalities into {kinds.size}, at most {MOST_COVERAGES}")
-    return index.astype(np.uint16), (kinds[None, :] & bits[:, None]) > 0
+    return np.searchsorted(kinds, masks).astype(np.uint16), (kinds[None, :] & bits[:, None]) > 0
 
 
 def potentials(who: Facilitation, outlook: np.ndarray, participants: np.ndarray) -> np.ndarray:
