@@ -125,20 +125,20 @@ def surroundings(scenario: Scenario, seed: np.uint64) -> Surroundings:
     one, key = shape(scenario), given(seed)
     people = made(populated, one.ground, key, one.populating)
     existing = made(possible, people, key, one.table, one.existing)
-    pairs, outlook, serves = made(_searched, existing, people, one.covers, one.searching).value
+    pairs, outlook, serves = made(_searched, existing, people, one.table, one.covers, one.searching).value
     if one.rules:
         people = made(with_rules, people, key, one.rules)
     return Surroundings(people.value, pairs, outlook, existing.value.first, existing.value.own, serves)
 
 
 def _searched(
-    existing: Possible, people: Population, covers: np.ndarray, p: Any
+    existing: Possible, people: Population, table: tuple[np.ndarray, np.ndarray], covers: np.ndarray, p: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Opportunities as they are searched for and covered, outlooks, and which facilitators serve each coverage."""
-    towns, pairs = people.participants["municipality"], existing.pairs
-    here, there = towns[people.supplies["owner"][pairs["supply"]]], towns[people.demands["owner"][pairs["demand"]]]
-    coverage, serves = coverages(covers, here, there)
-    return *searched(existing, coverage, people, p), serves
+    pairs, outlook = searched(existing, people, table[0], p)
+    here, there = (people.participants["municipality"][pairs[side]] for side in ("supplier", "receiver"))
+    pairs["coverage"], serves = coverages(covers, here, there)
+    return pairs, outlook, serves
 
 
 def market(scenario: Scenario, seed: np.uint64) -> Market:

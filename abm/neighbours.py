@@ -14,7 +14,6 @@ import numpy as np
 
 from abm.compiled import kernel, mechanism
 from abm.queues import push, replace
-from abm.state import ENTRY
 
 CROWD = 3.0  # points of a cell on average (measured: 2 to 6 are alike)
 ROUNDING = 1e-9  # by which, as a share, a cell may seem farther than it is
@@ -42,7 +41,6 @@ class Grids(NamedTuple):
     """
 
     grids: np.ndarray  # GRID, by kind
-    counts: np.ndarray  # points by kind
     starts: np.ndarray  # i8
     points: np.ndarray  # (n, 3)
     numbers: np.ndarray  # u4
@@ -121,7 +119,7 @@ def lay_out(streams, places, kinds):
         at = filled[cell[n]]
         filled[cell[n]] += 1
         points[at], numbers[at], owners[at] = places[streams[n].owner], n, streams[n].owner
-    return Grids(grids, counts, starts, points, numbers, owners)
+    return Grids(grids, starts, points, numbers, owners)
 
 
 @mechanism
@@ -169,31 +167,22 @@ def _in_ring(ring, donor, grid, grids, kept, count):
     return count
 
 
-@kernel
-def nearest(donors, streams, places, grids, reach, most):
-    """Receivers within reach of the `streams` numbered in `donors`: the `most` nearest of each, its owner's left out.
+@mechanism
+def nearest(owner, kind, reach, places, grids, kept):
+    """Put the receivers of this kind that are nearest to `owner` into `kept` (ENTRY); returns how many there are.
 
-    `reach` is the chord squared, by kind. Of each pair the number of the donor's and the receiver's stream, and the
-    chord. Pairs of a donor stand together, in no order; of receivers equally far the one of the lower number is nearer.
+    At most as many as there is room for, none beyond `reach` (the chord squared), and not its own. They stand in no
+    order: the chord squared, and less than zero by the number of the stream. Of receivers equally far the one of the
+    lower number is nearer.
     """
-    room = 0
-    for number in donors:
-        room += min(most, grids.counts[streams[number].byproduct])
-    supply, demand, chord = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room)
-    kept, found = np.empty(min(most, grids.counts.max()), ENTRY), 0
-    for number in donors:
-        owner, kind = streams[number].owner, streams[number].byproduct
-        grid, point, count, ring = grids.grids[kind], places[owner], 0, 0
-        column = _place(point[grid.across], grid.west, grid.side, grid.columns)
-        row = _place(point[grid.along], grid.south, grid.side, grid.rows)
-        donor = Donor(point[0], point[1], point[2], owner, column, row, reach[kind])
-        while ring < max(grid.columns, grid.rows):
-            count = _in_ring(ring, donor, grid, grids, kept, count)
-            farthest = kept[0].rank if count == kept.size else donor.reach
-            if (ring * grid.side) ** 2 * (1.0 - ROUNDING) > farthest:  # all that no ring has shown lies beyond
-                break
-            ring += 1
-        for n in range(count):
-            supply[found], demand[found], chord[found] = number, -kept[n].who, math.sqrt(kept[n].rank)
-            found += 1
-    return supply[:found].copy(), demand[:found].copy(), chord[:found].copy()
+    grid, point, count, ring = grids.grids[kind], places[owner], 0, 0
+    column = _place(point[grid.across], grid.west, grid.side, grid.columns)
+    row = _place(point[grid.along], grid.south, grid.side, grid.rows)
+    donor = Donor(point[0], point[1], point[2], owner, column, row, reach)
+    while ring < max(grid.columns, grid.rows):
+        count = _in_ring(ring, donor, grid, grids, kept, count)
+        farthest = kept[0].rank if count == kept.size else reach
+        if (ring * grid.side) ** 2 * (1.0 - ROUNDING) > farthest:  # all that no ring has shown lies beyond
+            break
+        ring += 1
+    return count

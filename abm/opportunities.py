@@ -8,7 +8,6 @@ replicate. Which there are depends on `opportunities.*` alone; how they are sear
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,10 @@ from abm.compiled import kernel, mechanism
 from abm.neighbours import lay_out, nearest, sphere
 from abm.parameters import BY_NAME
 from abm.population import Population
+from abm.state import ENTRY
 from abm.worth import net_saving
 
 EARTH_RADIUS = 6371.0  # km
-BLOCK = 4096  # donors whose receivers are looked up at a time: what lies within reach is many times what is kept
 BINS = 64  # of a draw, in which the fit is bounded before it is worked out
 # Which pairs exist does not follow a swept tax: the set is built once per replicate and used for every behaviour.
 LANDFILL_TAX_TODAY = float(BY_NAME["worth.landfill_tax"].default)
@@ -64,14 +63,24 @@ POSSIBLE = np.dtype(
     [
         ("distance", "f8"),  # km by road
         ("value", "f8"),  # of the gross flow at long-run prices, SEK/yr
-        ("carbon", "f8"),  # emissions that the whole flow would avoid, t CO2e/yr
-        ("rank", "f8"),  # in visiting order
         ("supply", "u4"),
         ("demand", "u4"),
         ("cross", "?"),
     ],
     align=True,
 )
+# The same as it is found
+FOUND = np.dtype(
+    [
+        ("square", "f8"),  # of the chord between the two on the unit sphere
+        ("value", "f8"),
+        ("rank", "f8"),  # in visiting order
+        ("supply", "u4"),
+        ("demand", "u4"),
+    ],
+    align=True,
+)
+ROOM = 8  # pairs a donor stream that there is room for at first: as many as there are in a large region
 
 
 class Possible(NamedTuple):
@@ -119,27 +128,6 @@ def search_weight(distance, cross, value, rates):
     return near * familiar * (min(value, rates.value_cap) / 1e6) ** rates.value_exponent
 
 
-def _chord(km: float) -> float:
-    """Straight through the unit sphere between places so far apart on the earth."""
-    return 2.0 * math.sin(min(km / EARTH_RADIUS, math.pi) / 2.0)
-
-
-def within_reach(population: Population, byproducts: np.ndarray, p: Any) -> Iterator[tuple[np.ndarray, ...]]:
-    """Supply stream, demand stream and great-circle km of all pairs within their by-product's reach.
-
-    Of each donor stream the nearest `max_partners`, by by-product and block of donors.
-    """
-    people, supplies, demands = population.participants, population.supplies, population.demands
-    places = sphere(people["lat"], people["lon"])
-    grids = lay_out(demands, places, len(byproducts))
-    reach = np.array([_chord(km / p["road_factor"]) ** 2 for km in byproducts["reach"]])
-    donors = np.argsort(supplies["byproduct"], kind="stable")
-    for first in range(0, len(donors), BLOCK):
-        block = donors[first : first + BLOCK]
-        supply, demand, chord = nearest(block, supplies, places, grids, reach, p["max_partners"])
-        yield supply, demand, 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(chord / 2.0, 1.0))
-
-
 @kernel
 def _most_fits(spread):
     """What a fit is at most, by the bin of the first of the two draws that it is made of, shape (BINS,)."""
@@ -151,61 +139,90 @@ def _most_fits(spread):
 
 
 @kernel
-def _assess(seed, within, population, table, p):
-    """Those of the pairs within reach that are opportunities, with what they are worth (POSSIBLE).
-
-    Most are worth too little even at the best fit that the first draw leaves them: their fit is not worked out.
-    """
-    (participants, supplies, demands), (byproducts, commodities) = population, table
-    kept, most_fits = np.empty(within[0].size, POSSIBLE), _most_fits(p.fit_spread)
-    count = 0
-    for n in range(within[0].size):
-        supply, demand = supplies[within[0][n]], demands[within[1][n]]
-        quantity = min(supply.quantity, demand.quantity)
-        if quantity < p.min_share * supply.quantity:
-            continue
-        donor, user, route = participants[supply.owner], participants[demand.owner], byproducts[supply.byproduct]
-        key, price = pair_key(donor, user, route), commodities[route.commodity].price
-        most = most_fits[int(BINS * uniform(seed, chance.FIT, key, 0))]
-        if gross_value(quantity, most, route, price) < p.min_value:
-            continue
-        value = gross_value(quantity, draw_fit(seed, key, p.fit_spread), route, price)
-        if value < p.min_value:
-            continue
-        pair = kept[count]
-        pair.supply, pair.demand = within[0][n], within[1][n]
-        pair.distance = within[2][n] * p.road_factor
-        pair.value, pair.carbon = value, quantity * net_saving(pair.distance, route)
-        pair.cross = donor.nace2 != user.nace2
-        pair.rank = uniform(seed, chance.VISIT_ORDER, key, 0)
-        count += 1
-    return kept[:count].copy()
+def _with_room(found, count, more):
+    """The first `count` pairs with room for so many more."""
+    if count + more <= found.size:
+        return found
+    larger = np.empty(2 * found.size + more, FOUND)
+    for e in range(count):
+        larger[e] = found[e]
+    return larger
 
 
 @kernel
-def _whose(pairs, supplies, demands, people):
-    """The numbers of each participant's pairs: where they begin, and they, as supplier first."""
-    first = np.zeros(people + 1, np.int64)
-    for e in range(pairs.size):
-        first[supplies[pairs[e].supply].owner + 1] += 1
-        first[demands[pairs[e].demand].owner + 1] += 1
+def _find(seed, donors, surface, population, table, p):
+    """All opportunities of the supply streams `donors` (FOUND), those of each donor together.
+
+    `surface`: places of participants, grids of demand streams, and reach by by-product as a chord squared. Most pairs
+    are worth too little even at the best fit that there is or that the first draw leaves: theirs is not worked out.
+    """
+    (participants, supplies, demands), (byproducts, commodities) = population, table
+    places, grids, reach = surface
+    most, kept = _most_fits(p.fit_spread), np.empty(min(p.max_partners, max(demands.size, 1)), ENTRY)
+    found, count = np.empty(ROOM * donors.size, FOUND), 0
+    for number in donors:
+        supply = supplies[number]
+        donor, route = participants[supply.owner], byproducts[supply.byproduct]
+        price = commodities[route.commodity].price
+        near = nearest(supply.owner, supply.byproduct, reach[supply.byproduct], places, grids, kept)
+        found = _with_room(found, count, near)
+        for n in range(near):
+            demand = demands[-kept[n].who]
+            quantity = min(supply.quantity, demand.quantity)
+            if quantity < p.min_share * supply.quantity or gross_value(quantity, most[0], route, price) < p.min_value:
+                continue
+            key = pair_key(donor, participants[demand.owner], route)
+            first = uniform(seed, chance.FIT, key, 0)
+            if gross_value(quantity, most[int(BINS * first)], route, price) < p.min_value:
+                continue
+            value = gross_value(quantity, draw_fit(seed, key, p.fit_spread), route, price)
+            if value < p.min_value:
+                continue
+            one = found[count]
+            one.square, one.value, one.rank = kept[n].rank, value, uniform(seed, chance.VISIT_ORDER, key, 0)
+            one.supply, one.demand = number, -kept[n].who
+            count += 1
+    return found[:count]
+
+
+@kernel
+def _arranged(found, order, km, population):
+    """What was found in this order at these distances (POSSIBLE), and whose it is: Possible."""
+    participants, supplies, demands = population
+    pairs, first = np.empty(order.size, POSSIBLE), np.zeros(participants.size + 1, np.int64)
+    for e in range(order.size):
+        pair, one = pairs[e], found[order[e]]
+        donor, user = supplies[one.supply].owner, demands[one.demand].owner
+        pair.distance, pair.value, pair.supply, pair.demand = km[order[e]], one.value, one.supply, one.demand
+        pair.cross = participants[donor].nace2 != participants[user].nace2
+        first[donor + 1] += 1
+        first[user + 1] += 1
     first[:] = np.cumsum(first)
-    own, filled = np.zeros(2 * pairs.size, np.uint32), first.copy()
+    own, filled = np.zeros(2 * order.size, np.uint32), first.copy()
     for side in range(2):
-        for e in range(pairs.size):
+        for e in range(order.size):
             i = supplies[pairs[e].supply].owner if side == 0 else demands[pairs[e].demand].owner
             own[filled[i]] = e
             filled[i] += 1
-    return first, own
+    return Possible(pairs, first, own)
+
+
+def _chord(km: float) -> float:
+    """Straight through the unit sphere between places so far apart on the earth."""
+    return 2.0 * math.sin(min(km / EARTH_RADIUS, math.pi) / 2.0)
 
 
 def possible(population: Population, seed: np.uint64, table: tuple[np.ndarray, np.ndarray], p: Any) -> Possible:
     """All opportunities of one replicate; `table` are by-products and commodities, `p` what SHAPING names."""
     people = population.participants, population.supplies, population.demands
-    parts = [_assess(seed, within, people, table, p) for within in within_reach(population, table[0], p)]
-    pairs = np.concatenate([np.zeros(0, POSSIBLE), *parts])
-    pairs = pairs[np.argsort(pairs["rank"])]
-    return Possible(pairs, *_whose(pairs, *people[1:], len(people[0])))
+    places = sphere(population.participants["lat"], population.participants["lon"])
+    reach = np.array([_chord(km / p["road_factor"]) ** 2 for km in table[0]["reach"]])
+    surface = places, lay_out(population.demands, places, len(reach)), reach
+    donors = np.argsort(population.supplies["byproduct"], kind="stable")  # who looks into the same grid, one by one
+    found = _find(seed, donors, surface, people, table, p)
+    # arcsines by numpy: the compiler's differ in the last digit
+    km = 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(np.sqrt(found["square"]) / 2.0, 1.0)) * p["road_factor"]
+    return _arranged(found, np.argsort(found["rank"]), km, people)
 
 
 @kernel
@@ -244,32 +261,36 @@ def shelves(promise: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _searched(possible, shelf, coverage, population, p):
+def _searched(possible, shelf, population, byproducts, p):
     """Opportunities as they are searched for, and what they are to their parties."""
     participants, supplies, demands = population
-    pairs, weight = np.zeros(possible.size, OPPORTUNITY), np.zeros(possible.size)
+    pairs, weight, carbon = np.zeros(possible.size, OPPORTUNITY), np.zeros(possible.size), np.zeros(possible.size)
     for e in range(possible.size):
         pair, one = pairs[e], possible[e]
         weight[e] = search_weight(one.distance, one.cross, one.value, p)
-        pair.distance, pair.weight, pair.shelf, pair.coverage = one.distance, weight[e], shelf[e], coverage[e]
+        pair.distance, pair.weight, pair.shelf = one.distance, weight[e], shelf[e]
         pair.supply, pair.demand = one.supply, one.demand
-        pair.byproduct = supplies[one.supply].byproduct
-        pair.supplier, pair.receiver = supplies[one.supply].owner, demands[one.demand].owner
+        supply, demand = supplies[one.supply], demands[one.demand]
+        pair.byproduct, pair.supplier, pair.receiver = supply.byproduct, supply.owner, demand.owner
+        carbon[e] = min(supply.quantity, demand.quantity) * net_saving(one.distance, byproducts[supply.byproduct])
     outlook = np.zeros(participants.size, OUTLOOK)
     for side in range(2):
         for e in range(possible.size):
             one, total = possible[e], outlook[pairs[e].supplier if side == 0 else pairs[e].receiver]
             total.attention += weight[e]
             total.value += one.value
-            total.carbon += one.carbon
+            total.carbon += carbon[e]
             total.crossed += one.value if one.cross else 1e-6 * one.value
     for i in range(participants.size):
         outlook[i].attention = 1.0 / (p.half_weight + outlook[i].attention)
     return pairs, outlook
 
 
-def searched(found: Possible, coverage: np.ndarray, population: Population, p: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Opportunities (OPPORTUNITY) as they are searched for, each participant's outlook; `p` is what SEARCHING names."""
+def searched(found: Possible, population: Population, byproducts: np.ndarray, p: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Opportunities (OPPORTUNITY, without coverage) as they are searched for, and each participant's outlook.
+
+    `p` is what SEARCHING names.
+    """
     people = population.participants, population.supplies, population.demands
     shelf = shelves(_promises(found.pairs, p["broker_distance"]))
-    return _searched(found.pairs, shelf, coverage, people, p)
+    return _searched(found.pairs, shelf, people, byproducts, p)

@@ -168,6 +168,13 @@ def draw_streams(seed, participants, table, events, p):
     return streams[:count].copy()
 
 
+@kernel
+def _note_routes(participants, streams):
+    """Of which by-products each participant has a stream."""
+    for stream in streams:
+        participants[stream.owner].routes |= 1 << np.int64(stream.byproduct)
+
+
 class Ground(NamedTuple):
     """What the populations of all seeds stand on: the plants known by name, and what the others are drawn from.
 
@@ -286,7 +293,7 @@ def populated(base: Ground, seed: np.uint64, p: Any) -> Population:
         for streams, declared in zip(drawn, base.declared, strict=True)
     )
     for streams in (supplies, demands):
-        np.bitwise_or.at(participants["routes"], streams["owner"], 1 << streams["byproduct"].astype(np.int64))
+        _note_routes(participants, streams)
     return Population(participants, supplies, demands, base.names)
 
 

@@ -198,10 +198,14 @@ def levels(x, process):
     return result
 
 
-def markets(x: np.ndarray, process: np.ndarray, values: np.ndarray) -> np.ndarray:
+@kernel
+def markets(x, process, values):
     """The market of each month without any guarantee: MARKET, shape (months, commodities)."""
-    result = np.zeros(x.shape, MARKET)
-    result["price"], result["public_value"], result["exposure"] = levels(x, process), values[:, :, MUNICIPAL], 1.0
+    result, price = np.zeros(x.shape, MARKET), levels(x, process)
+    for t in range(x.shape[0]):
+        for k in range(process.size):
+            row = result[t, k]
+            row.price, row.public_value, row.exposure = price[t, k], values[t, k, MUNICIPAL], 1.0
     return result
 
 

@@ -79,12 +79,16 @@ def coverages(covers: np.ndarray, here: np.ndarray, there: np.ndarray) -> tuple[
     ValueError if there are more than an opportunity's record can number.
     """
     bits = np.left_shift(1, np.arange(len(covers)))
-    towns = bits @ covers
-    masks = towns[here] & towns[there]
-    kinds = np.unique(masks)
+    masks, kind_of_town = np.unique(bits @ covers, return_inverse=True)
+    both = kind_of_town[here] * masks.size + kind_of_town[there]
+    numbers, occurs = np.zeros(masks.size**2, np.uint16), np.zeros(masks.size**2, bool)
+    occurs[both] = True
+    found = np.flatnonzero(occurs)  # kinds of two towns: far fewer than pairs
+    kinds, number = np.unique(masks[found // masks.size] & masks[found % masks.size], return_inverse=True)
     if kinds.size > MOST_COVERAGES:
         raise ValueError(f"facilitators divide the pairs of municipalities into {kinds.size}, at most {MOST_COVERAGES}")
-    return np.searchsorted(kinds, masks).astype(np.uint16), (kinds[None, :] & bits[:, None]) > 0
+    numbers[found] = number
+    return numbers[both], (kinds[None, :] & bits[:, None]) > 0
 
 
 def potentials(who: Facilitation, outlook: np.ndarray, participants: np.ndarray) -> np.ndarray:

@@ -84,15 +84,14 @@ def shares(x, process, rates, hazard, reverting, values, slopes, tables):
         if one.spread == 0.0:
             continue
         kappa = -12.0 * math.log(one.a)
-        for c in range(rates.size):
-            if reverting and one.a < 1.0:
-                for t in range(x.shape[0]):
+        yearly = one.spread if one.a == 1.0 else one.spread * math.sqrt(2.0 * kappa)
+        for t in range(x.shape[0]):
+            for c in range(rates.size):
+                if reverting and one.a < 1.0:
                     ahead = one.spread / between(tables[k, c], x[t, k] / one.spread)
-                    result[t, k, c] = slopes[t, k, c] / values[t, k, c] * ahead
-            else:
-                yearly = one.spread if one.a == 1.0 else one.spread * math.sqrt(2.0 * kappa)
-                for t in range(x.shape[0]):
-                    result[t, k, c] = slopes[t, k, c] / values[t, k, c] * walking(yearly, rates[c] + hazard)
+                else:
+                    ahead = walking(yearly, rates[c] + hazard)
+                result[t, k, c] = slopes[t, k, c] / values[t, k, c] * ahead
     return result
 
 
