@@ -228,7 +228,7 @@ def possible(population: Population, seed: np.uint64, table: tuple[np.ndarray, n
 @kernel
 def _promises(pairs, decay):
     """Value times what distance leaves of a broker's chance to hit, SEK/yr."""
-    promise = np.zeros(pairs.size)
+    promise = np.empty(pairs.size)
     for e in range(pairs.size):
         promise[e] = pairs[e].value * math.exp(-pairs[e].distance / decay)
     return promise
@@ -264,11 +264,11 @@ def shelves(promise: np.ndarray) -> np.ndarray:
 def _searched(possible, shelf, population, byproducts, p):
     """Opportunities as they are searched for, and what they are to their parties."""
     participants, supplies, demands = population
-    pairs, weight, carbon = np.zeros(possible.size, OPPORTUNITY), np.zeros(possible.size), np.zeros(possible.size)
+    pairs, weight, carbon = np.empty(possible.size, OPPORTUNITY), np.empty(possible.size), np.empty(possible.size)
     for e in range(possible.size):
         pair, one = pairs[e], possible[e]
         weight[e] = search_weight(one.distance, one.cross, one.value, p)
-        pair.distance, pair.weight, pair.shelf = one.distance, weight[e], shelf[e]
+        pair.distance, pair.weight, pair.shelf, pair.coverage = one.distance, weight[e], shelf[e], 0
         pair.supply, pair.demand = one.supply, one.demand
         supply, demand = supplies[one.supply], demands[one.demand]
         pair.byproduct, pair.supplier, pair.receiver = supply.byproduct, supply.owner, demand.owner

@@ -151,7 +151,7 @@ def draw_streams(seed, participants, table, events, p):
         person = participants[i]
         sure = person.employees > ALWAYS or not person.firm
         for r in range(keys.size):
-            mean = intensity[r, person.sector] * person.employees
+            mean = intensity[person.sector, r] * person.employees
             if mean <= 0.0:
                 continue
             chosen = uniform(seed, events[0], person.key, keys[r]) < (p.sharing if shared[r] else p.prevalence)
@@ -192,7 +192,7 @@ class Ground(NamedTuple):
     nace2: np.ndarray  # by sector
     routes: np.ndarray  # keys by by-product
     shared: np.ndarray  # is it shared, by by-product
-    intensities: tuple[np.ndarray, np.ndarray]  # of supply and demand
+    intensities: tuple[np.ndarray, np.ndarray]  # of supply and demand, by sector and by-product
     declarers: np.ndarray  # numbers of the participants that declare any flow
     declared: tuple[np.ndarray, np.ndarray]  # STREAM, supplies and demands
 
@@ -224,7 +224,7 @@ def ground(scenario: Scenario) -> Ground:
         nace2=np.array([int(sector.nace2) for sector in table.sectors]),
         routes=np.ascontiguousarray(table.byproducts["key"]),
         shared=table.byproducts["kind"] == SHARING,
-        intensities=(table.supply_intensity, table.demand_intensity),
+        intensities=(table.supply_intensity.T.copy(), table.demand_intensity.T.copy()),
         declarers=declarers,
         declared=declared,
     )

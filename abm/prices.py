@@ -162,8 +162,8 @@ def unit_values(x, process, rates, horizon, reverting):
     Without `reverting` today's price is taken for ever.
     """
     weights = _weights(rates, horizon)
-    values = np.zeros((x.shape[0], process.size, rates.size))
-    slopes = np.zeros(values.shape)
+    values = np.empty((x.shape[0], process.size, rates.size))
+    slopes = np.empty(values.shape)
     ahead, sums = np.zeros(x.shape[0]), np.zeros((2, rates.size, x.shape[0]))
     for k in range(process.size):
         one = process[k]
