@@ -7,7 +7,6 @@ there what others have.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,10 +70,11 @@ ROOT = Path(__file__).parent.parent
 WORKER = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from abm.compiling import work; work()"
 
 
-def prepare(progress: Progress | None = None, processes: int | None = None) -> None:
-    """Compile the model if that was not done yet on this machine; by default in a process a processor.
+def prepare(processes: int, progress: Progress) -> None:
+    """Compile the model in so many processes, unless that was done on this machine before.
 
-    Does nothing where what is compiled cannot be kept: then each run compiles for itself.
+    `progress` is told nothing where it was. Does nothing where what is compiled cannot be kept: then each process
+    compiles for itself what it runs.
     """
     if holds(months, _arguments(months)) or not can_keep():
         return
@@ -85,16 +85,12 @@ def prepare(progress: Progress | None = None, processes: int | None = None) -> N
 
     def tell(name: str) -> None:
         compiled.add(name)
-        if progress:
-            progress(len(compiled), len(KERNELS))
+        progress(len(compiled), len(KERNELS))
 
-    if progress:
-        progress(0, len(KERNELS))
-    _side_by_side(parts, tell, processes or len(os.sched_getaffinity(0)))
+    progress(0, len(KERNELS))
+    _side_by_side(parts, tell, processes)
     parts.put(MONTHS)
     _side_by_side(parts, tell, 1)
-    if progress:
-        progress(len(KERNELS), len(KERNELS))
 
 
 def _side_by_side(parts: SimpleQueue[str], tell: Callable[[str], None], processes: int) -> None:
@@ -174,6 +170,6 @@ def _arguments(function: Any) -> tuple[Any, ...]:
 
 def _build() -> None:
     """Draw a world, with all that can be in one."""
-    scenario = load_scenario(SMALL).with_values({"interventions.price_floor.level": 0.5})
+    scenario = load_scenario(SMALL).with_values({"interventions.price_floor.level": 0.5, "appraisal.mix": "npv@0.5"})
     world, _ = build(scenario, 0)
     initial_state(plan(scenario).p, world, 0)

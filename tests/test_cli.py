@@ -97,7 +97,7 @@ def test_effect_json(tmp_path: Path) -> None:
     assert set(adoption) >= {"mean", "ci_low", "ci_high", "pairs", "pairing_gain", "pairing_gain_ci"}
     assert (adoption["pairs"], result["months"], result["seed"]) == (12, 60, 1)
     assert adoption["ci_low"] <= adoption["mean"] <= adoption["ci_high"]
-    assert "12/12" in call.stderr
+    assert "12 of 12" in call.stderr
     again = _call("effect", "tiny", "--fte", "4", "--replicates", "12", "--months", "60", "--json", cwd=tmp_path)
     assert again.stdout == call.stdout
 
@@ -151,7 +151,7 @@ def test_interrupting_leaves_no_half_written_file(tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     assert process.stderr is not None
-    while "200/2000" not in process.stderr.readline():
+    while "200 of 2000" not in process.stderr.readline():
         assert process.poll() is None
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
