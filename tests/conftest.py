@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from subprocess import Popen
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from abm.parameters import Value
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import Trajectory, simulate
 from experiments.runner import replicate_seeds, run_all
+from tests.processes import FORKS, Start, ended, started
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
@@ -25,6 +29,25 @@ def tiny() -> Scenario:
 @pytest.fixture(scope="session")
 def region() -> Scenario:
     return load_scenario("ostergotland")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks_end() -> Iterator[None]:
+    yield
+    FORKS.end()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a command; that, and all that it started, ends with the test, whatever becomes of the test."""
+    with ExitStack() as under_way:
+
+        def begin(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> Popen[str]:
+            process = started(command, cwd, env)
+            under_way.callback(ended, process)
+            return process
+
+        yield begin
 
 
 def runs(scenario: Scenario, replicates: int, changes: Mapping[str, Value] | None = None) -> list[Trajectory]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from tests.processes import call
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "MODEL.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -70,9 +71,8 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
 
 
 def _call(words: list[str], folder: Path) -> None:
-    code = [sys.executable, "-c", "from kretslopp.cli import main; main()", *words]
-    call = subprocess.run(code, capture_output=True, text=True, check=False, cwd=folder)
-    assert call.returncode == 0, call.stderr
+    ended = call(*words, cwd=folder)
+    assert ended.returncode == 0, ended.stderr
 
 
 def _small_sweep(words: list[str], folder: Path) -> list[str]:
