@@ -15,11 +15,17 @@ from scipy import stats
 from abm.parameters import Value
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import Trajectory, simulate
-from experiments.runner import replicate_seeds, run_all
+from experiments.runner import default_workers, replicate_seeds, run_all
 from tests.processes import FORKS, Start, ended, started
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Processes of `make test`: as many as the program itself would use."""
+    return default_workers()
 
 
 @pytest.fixture(scope="session")
