@@ -30,7 +30,7 @@ from numba.extending import (
     unbox,
 )
 from numba.np.arrayobj import make_array, populate_array
-from numba.np.numpy_support import as_dtype, from_dtype
+from numba.np.numpy_support import from_dtype
 
 Table = TypeVar("Table", bound=type)
 Array = np.ndarray
@@ -39,10 +39,12 @@ ADDRESS = "_address"  # where a bundle has that of its header
 
 
 class BundleType(types.Type):
-    """What Numba knows of a bundle: its name and its members' types, in order."""
+    """What Numba knows of a bundle: its name and its members' types, in order; `dtypes` has these as numpy's."""
 
-    def __init__(self, name: str, members: tuple[tuple[str, Any], ...]) -> None:
-        self.members = members
+    def __init__(self, name: str, dtypes: tuple[tuple[str, np.dtype, int], ...]) -> None:
+        self.dtypes = dtypes
+        members = [(member, from_dtype(dtype), dimensions) for member, dtype, dimensions in dtypes]
+        self.members = [(member, types.Array(kind, n, "C") if n else kind) for member, kind, n in members]
         inside = ", ".join(f"{member}: {kind}" for member, kind in members)
         super().__init__(name=f"{name}({inside})")
 
@@ -123,8 +125,20 @@ def bundle(table: Table) -> Table:
     class Bundle(table):  # type: ignore[valid-type, misc]  # a subclass, since a named tuple has no room for an address
         @cached_property
         def _header(self) -> np.ndarray:
-            members = zip(self, type_of(type(self)).members, strict=True)  # type: ignore[arg-type]  # it is hashable
-            return np.array([word for member, declared in members for word in _words(table, member, *declared)], "i8")
+            words: list[int] = []
+            declared = type_of(type(self)).dtypes  # type: ignore[arg-type]  # it is hashable
+            for member, (name, dtype, dimensions) in zip(self, declared, strict=True):
+                if not dimensions:
+                    words.append(int(np.array(member, dtype).view("i8")))
+                elif (
+                    (member.dtype is dtype or member.dtype == dtype)
+                    and member.ndim == dimensions
+                    and member.flags.c_contiguous
+                ):
+                    words += (member.ctypes.data, *member.shape)
+                else:
+                    raise TypeError(f"{table.__name__}.{name}: an array that is not as it is declared")
+            return np.array(words, "i8")
 
         @cached_property
         def _address(self) -> int:
@@ -143,25 +157,13 @@ def bundle(table: Table) -> Table:
 def type_of(table: Any) -> BundleType:
     """What compiled functions know of a bundle, by its declaration."""
     declared = get_type_hints(table.__mro__[1], include_extras=True)
-    return BundleType(table.__name__, tuple((name, _declared(hint)) for name, hint in declared.items()))
+    return BundleType(table.__name__, tuple((name, *_declared(hint)) for name, hint in declared.items()))
 
 
-def _declared(hint: Any) -> Any:
+def _declared(hint: Any) -> tuple[np.dtype, int]:
+    """The dtype of a member, and its dimensions: none of a number."""
     if get_origin(hint) is not Annotated:
-        return from_dtype(np.dtype(hint))
+        return np.dtype(hint), 0
     _, kind, dimensions = (*get_args(hint), 1)[:3]
     module, _, name = kind.rpartition(".")
-    dtype = getattr(import_module(f"abm.{module}"), name) if module else np.dtype(kind)
-    return types.Array(from_dtype(dtype), dimensions, "C")
-
-
-def _words(table: type, member: Any, name: str, declared: Any) -> list[int]:
-    """A member's words in the header; raises TypeError for what is not as it was declared."""
-    if not isinstance(declared, types.Array):
-        return [int(np.array(member, as_dtype(declared)).view("i8"))]
-    as_declared = (as_dtype(declared.dtype), declared.ndim)
-    if (member.dtype, member.ndim) != as_declared or not member.flags.c_contiguous:
-        raise TypeError(
-            f"{table.__name__}.{name}: an array of {member.dtype}, or another that is not as it is declared"
-        )
-    return [member.ctypes.data, *member.shape]
+    return getattr(import_module(f"abm.{module}"), name) if module else np.dtype(kind), dimensions

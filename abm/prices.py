@@ -15,7 +15,7 @@ import numpy as np
 
 from abm import chance
 from abm.chance import normal, uniform
-from abm.compiled import kernel
+from abm.compiled import kernel, mechanism
 
 HALF_YEAR_STEP = 0.5  # years between the points of the value sum: error below 0.8 % against monthly sums
 LONG = 4000  # terms at which the slowest jump memory of a reverting price has died out
@@ -268,7 +268,7 @@ def discount_rates(p: Any) -> np.ndarray:
     return np.array([middle / spread, middle, middle * spread, float(p["worth"]["discount_municipal"])])
 
 
-@kernel
+@mechanism
 def step(t, world, state):
     """The market of month `t` is today's."""
     for k in range(state.market.size):

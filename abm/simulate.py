@@ -12,7 +12,7 @@ from abm import chance
 from abm.building import market, surroundings
 from abm.catalogue import catalogue
 from abm.chance import checked_seed, exponential
-from abm.compiled import kernel
+from abm.compiled import mechanism
 from abm.discovery import become_latent
 from abm.month import months
 from abm.observe import INDICATORS, Rows
@@ -162,7 +162,7 @@ def under(world: World, arm: Scenario) -> World:
     )
 
 
-@kernel
+@mechanism
 def start(p, world, state):
     """Fill in the state before the first month: thresholds, traits at their start, every possible pair latent."""
     for m in range(state.towns.size):
