@@ -45,7 +45,7 @@ class BundleType(types.Type):
         self.dtypes = dtypes
         members = [(member, from_dtype(dtype), dimensions) for member, dtype, dimensions in dtypes]
         self.members = [(member, types.Array(kind, n, "C") if n else kind) for member, kind, n in members]
-        inside = ", ".join(f"{member}: {kind}" for member, kind in members)
+        inside = ", ".join(f"{member}: {kind}" for member, kind in self.members)
         super().__init__(name=f"{name}({inside})")
 
     def place(self, name: str) -> tuple[Any, int] | None:
