@@ -6,7 +6,7 @@ compiled from the old one is compiled anew. What is kept lies in files of our ow
 arguments, so that processes at work side by side have no list to write in turn:
 
     the name    function and digest of all that its code depends on: stamp, Python, Numba, processor, arguments (`_key`)
-    content     digest of the rest, then what Numba makes of a compiled function to be kept
+    content     digest of the rest, then, compressed to a tenth, what Numba makes of a compiled function to be kept
 
 A file is there whole or not at all, and one that was damaged is as good as none. They are in NUMBA_CACHE_DIR where that
 is set, else in `__pycache__` beside this file, else, where that cannot be written, in the user's own cache directory;
@@ -28,6 +28,7 @@ import re
 import shutil
 import sys
 import warnings
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -98,9 +99,9 @@ def made_with() -> dict[str, str]:
     }
 
 
-def describe() -> None:
-    """Write down beside kernels that are to be ready, in READY, what they were made with."""
-    (READY / ABOUT).write_text(json.dumps(made_with(), indent=1) + "\n", encoding="utf-8")
+def describe(folder: str | Path) -> None:
+    """Write down in a folder of kernels that are to come with a wheel what they were made with."""
+    Path(folder, ABOUT).write_text(json.dumps(made_with(), indent=1) + "\n", encoding="utf-8")
 
 
 def kept(dispatcher: Any) -> Any:
@@ -138,7 +139,7 @@ class KernelCache(_Cache):
         for file in [*(folder / own for folder in folders()), ready]:
             with suppress(Exception):  # whatever a damaged file leads to: it is as good as none
                 if content := _read(file):
-                    found = _rebuild(target_context, *pickle.loads(content))
+                    found = _rebuild(target_context, *pickle.loads(zlib.decompress(content)))
                     _use(file.parent)
                     return found
         _note_not_ready()
@@ -149,7 +150,7 @@ class KernelCache(_Cache):
         _log(self.name)
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
-        _keep(self._file(sig, data.codegen.magic_tuple()), dumps(_reduce(data)))
+        _keep(self._file(sig, data.codegen.magic_tuple()), zlib.compress(dumps(_reduce(data))))
 
     def _file(self, sig: Any, processor: tuple[str, ...]) -> str:
         """Name of the file of a version for a processor (triple, name, features)."""

@@ -109,7 +109,7 @@ def filled_ready(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
     model = StandIn(tmp_path_factory.mktemp("ready"))
     model.run(NUMBA_CPU_NAME="generic")
     model.kept[0].parent.rename(model.ready)
-    code = "from abm.kernelcache import describe; describe()"
+    code = "from abm.kernelcache import READY, describe; describe(READY)"
     subprocess.run([sys.executable, "-c", code], cwd=model.folder, env=model.environment(), check=True)
     return model
 
