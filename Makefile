@@ -6,13 +6,21 @@ INSTALL := $(BIN)/python tools/install.py --constraint constraints.txt
 # which takes a sixth of compiling everything while installing; so it must be let to keep it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format wheel installs docs baseline published bench clean
+.PHONY: demo test test-quick kernels check format wheel installs docs baseline published bench clean
 
 demo: .venv/ready
 	$(BIN)/kretslopp study ostergotland
 
-test: .venv/ready-dev
-	$(BIN)/pytest
+TESTS := $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
+
+test: kernels
+	$(TESTS)
+
+test-quick: kernels  ## what shows most faults in a minute or so; `make test` has all
+	$(TESTS) -m "not slow"
+
+kernels: .venv/ready-dev  # once, before processes that run side by side would each compile them
+	$(BIN)/kretslopp effect tiny --replicates 2 --months 12 > /dev/null
 
 check: .venv/ready-dev
 	$(BIN)/ruff format --check .

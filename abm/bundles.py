@@ -3,15 +3,18 @@
 Numba hands a named tuple over member by member: the forty arrays of a state become some three hundred machine arguments
 of every function, and compiling those took most of the first minutes. A bundle is handed over as the address of its
 header instead: for each array where its data begin and its shape, for each number its bits. Reading a member loads two
-words, marked as never changing, so that the compiler may read them before a loop.
+words, marked as never changing, so that the compiler may read them before a loop. Its types are those declared, so a
+function is compiled for it once and before there is one.
 
-A bundle is a named tuple for Python, and for a kernel it has the same names.
+A bundle is a named tuple for Python, and for a kernel it has the same names. Its arrays are Python's: no kernel may
+keep one.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from llvmlite import ir
@@ -27,11 +30,12 @@ from numba.extending import (
     unbox,
 )
 from numba.np.arrayobj import make_array, populate_array
-from numba.np.numpy_support import from_dtype
+from numba.np.numpy_support import as_dtype, from_dtype
 
 Table = TypeVar("Table", bound=type)
+Array = np.ndarray
 WORD = 8  # bytes of each entry of a header
-HEADER = "_header_address"
+ADDRESS = "_address"  # where a bundle has that of its header
 
 
 class BundleType(types.Type):
@@ -62,8 +66,8 @@ class _Pointer(models.PrimitiveModel):
 class _Members(AttributeTemplate):
     key = BundleType
 
-    def generic_resolve(self, bundle: BundleType, name: str) -> Any:
-        found = bundle.place(name)
+    def generic_resolve(self, value: BundleType, attr: str) -> Any:  # type: ignore[override]  # as Numba calls it
+        found = value.place(attr)
         return found and found[0]
 
 
@@ -101,32 +105,27 @@ def _load(builder: Any, pointer: Any, word: int, kind: Any) -> Any:
 
 @unbox(BundleType)
 def _unbox(bundle: BundleType, value: Any, c: Any) -> Any:
-    address = c.pyapi.object_getattr_string(value, HEADER)
-    with c.builder.if_then(cgutils.is_not_null(c.builder, address)):
-        pass
+    address = c.pyapi.object_getattr_string(value, ADDRESS)
     pointer = c.pyapi.long_as_voidptr(address)
     c.pyapi.decref(address)
     return NativeValue(pointer, is_error=cgutils.is_not_null(c.builder, c.pyapi.err_occurred()))
 
 
 def bundle(table: Table) -> Table:
-    """A named tuple of arrays and numbers as a bundle: compiled functions take it as one pointer."""
+    """A named tuple as a bundle: compiled functions take it as one pointer.
 
-    class Bundle(table):  # type: ignore[valid-type, misc]  # a subclass, for room for the header
+    Each member is declared as `int`, `float` or `np.uint64`, or as `Annotated[Array, dtype, dimensions]`: 1 where none
+    are given; a dtype of the model's by the module and name that it has there, `"state.PERSON"`.
+    """
+
+    class Bundle(table):  # type: ignore[valid-type, misc]  # a subclass, since a named tuple has no room for an address
         @cached_property
         def _header(self) -> np.ndarray:
-            words: list[Any] = []
-            for member in self:
-                if not isinstance(member, np.ndarray):
-                    words.append(np.array([member], _number(member)).view(np.int64)[0])
-                    continue
-                if not member.flags.c_contiguous:
-                    raise ValueError(f"{table.__name__}: an array that is not contiguous")
-                words += [member.ctypes.data, *member.shape]
-            return np.array(words, np.int64)
+            members = zip(self, type_of(type(self)).members, strict=True)  # type: ignore[arg-type]  # it is hashable
+            return np.array([word for member, declared in members for word in _words(table, member, *declared)], "i8")
 
         @cached_property
-        def _header_address(self) -> int:
+        def _address(self) -> int:
             return int(self._header.ctypes.data)
 
         def __reduce__(self) -> Any:
@@ -134,21 +133,33 @@ def bundle(table: Table) -> Table:
 
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(Bundle, name, getattr(table, name))
-    typeof_impl.register(Bundle)(_typeof)
+    typeof_impl.register(Bundle)(lambda value, context: type_of(type(value)))  # type: ignore[arg-type]
     return Bundle  # type: ignore[return-value]
 
 
-def _number(member: Any) -> np.dtype:
-    """One word a number."""
-    kind = np.asarray(member).dtype
-    return np.dtype(np.uint64) if kind == np.uint64 else np.dtype(np.float64 if kind.kind == "f" else np.int64)
+@cache
+def type_of(table: Any) -> BundleType:
+    """What compiled functions know of a bundle, by its declaration."""
+    declared = get_type_hints(table.__mro__[1], include_extras=True)
+    return BundleType(table.__name__, tuple((name, _declared(hint)) for name, hint in declared.items()))
 
 
-def _typeof(value: Any, context: Any) -> BundleType:
-    members = [
-        (name, types.Array(from_dtype(member.dtype), member.ndim, "C"))
-        if isinstance(member, np.ndarray)
-        else (name, from_dtype(_number(member)))
-        for name, member in zip(value._fields, value, strict=True)
-    ]
-    return BundleType(type(value).__name__, tuple(members))
+def _declared(hint: Any) -> Any:
+    if get_origin(hint) is not Annotated:
+        return from_dtype(np.dtype(hint))
+    _, kind, dimensions = (*get_args(hint), 1)[:3]
+    module, _, name = kind.rpartition(".")
+    dtype = getattr(import_module(f"abm.{module}"), name) if module else np.dtype(kind)
+    return types.Array(from_dtype(dtype), dimensions, "C")
+
+
+def _words(table: type, member: Any, name: str, declared: Any) -> list[int]:
+    """A member's words in the header; raises TypeError for what is not as it was declared."""
+    if not isinstance(declared, types.Array):
+        return [int(np.array(member, as_dtype(declared)).view("i8"))]
+    as_declared = (as_dtype(declared.dtype), declared.ndim)
+    if (member.dtype, member.ndim) != as_declared or not member.flags.c_contiguous:
+        raise TypeError(
+            f"{table.__name__}.{name}: an array of {member.dtype}, or another that is not as it is declared"
+        )
+    return [member.ctypes.data, *member.shape]

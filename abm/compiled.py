@@ -11,13 +11,16 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import numba
+import numpy as np
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
+from numba.np.numpy_support import as_dtype
 
 from abm.kernelcache import CompilerError, kept
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+KERNELS: list[str] = []  # names of all functions of the model that are compiled, as they were declared
 
 
 def stamped(dispatcher: Any) -> Any:
@@ -46,6 +49,7 @@ def mechanism(function: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 
 def _compile(function: Callable[Arguments, Result], *, allocates: bool) -> Callable[Arguments, Result]:
     """`_nrt` (Numba's own memory) is always said outright: unsaid, a callee takes it over from its caller."""
+    KERNELS.append(f"{function.__module__}.{function.__name__}")
     njit: Any = numba.njit  # these options are not in Numba's published signature
     options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": allocates}
     return one_version(stamped(njit(**options)(function)))
@@ -68,10 +72,9 @@ def one_version(dispatcher: Any) -> Any:
 
 
 def _widened(argument: Any) -> Any:
-    general = numba.types.unliteral(argument)
-    if isinstance(general, numba.types.Integer) and general.bitwidth < 64:
-        return numba.types.int64
-    return general
+    general: Any = numba.types.unliteral(argument)
+    narrow = isinstance(general, numba.types.Integer) and np.iinfo(as_dtype(general)).bits < 64
+    return numba.types.int64 if narrow else general
 
 
 def callback(signature: Any, function: Callable[..., Any]) -> Any:

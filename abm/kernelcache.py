@@ -133,10 +133,7 @@ class KernelCache(_Cache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """A kept version for arguments of these types, or None."""
         target_context.refresh()
-        triple, *processor = target_context.codegen().magic_tuple()
-        own = self._file(sig, (triple, *processor))
-        ready = READY / self._file(sig, (triple, *NOT_A_PROCESSOR))
-        for file in [*(folder / own for folder in folders()), ready]:
+        for file in self._files(sig, target_context):
             with suppress(Exception):  # whatever a damaged file leads to: it is as good as none
                 if content := _read(file):
                     found = _rebuild(target_context, *pickle.loads(zlib.decompress(content)))
@@ -145,12 +142,22 @@ class KernelCache(_Cache):
         _note_not_ready()
         return None
 
+    def holds(self, sig: Any, target_context: Any) -> bool:
+        """Is there a kept version for arguments of these types?"""
+        return any(_read(file) for file in self._files(sig, target_context))
+
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a version that was compiled just now."""
         _log(self.name)
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
         _keep(self._file(sig, data.codegen.magic_tuple()), zlib.compress(dumps(_reduce(data))))
+
+    def _files(self, sig: Any, target_context: Any) -> list[Path]:
+        """Where a version may be: kept on this machine, or ready."""
+        triple, *processor = target_context.codegen().magic_tuple()
+        own, ready = (self._file(sig, (triple, *kind)) for kind in (processor, NOT_A_PROCESSOR))
+        return [*(folder / own for folder in folders()), READY / ready]
 
     def _file(self, sig: Any, processor: tuple[str, ...]) -> str:
         """Name of the file of a version for a processor (triple, name, features)."""
@@ -203,6 +210,21 @@ def _read(file: Path) -> bytes | None:
     except OSError:
         return None
     return content[DIGEST:] if _digest(content[DIGEST:]) == content[:DIGEST] else None
+
+
+def holds(dispatcher: Any, signature: Any) -> bool:
+    """Is a version of a `kept` function for arguments of these types there, so that it need not be compiled?"""
+    return bool(dispatcher._cache.holds(signature, dispatcher.targetctx))
+
+
+def can_keep() -> bool:
+    """Can what is compiled be handed to another process of this machine?"""
+    for folder in folders():
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return True
+    return False
 
 
 _refused: dict[Path, OSError] = {}  # folders that this process could not write to

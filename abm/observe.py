@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from abm.bundles import Array, bundle
 from abm.catalogue import ENERGY, SHARING, WATER, Catalogue, Region
-from abm.bundles import bundle
 from abm.compiled import kernel, mechanism
 from abm.population import SIZE_LIMITS
 from abm.state import ACTIVE, ACTIVE_MUNICIPALITY, IDENTIFIED, LATENT, NEGOTIATING, RESTING
@@ -107,8 +107,8 @@ ROW = np.dtype([(indicator.name, "f8") for indicator in INDICATORS], align=True)
 class Rows(NamedTuple):
     """Observations of M months: indicators (ROW) and adoption by group, shape (M, groups)."""
 
-    indicators: np.ndarray
-    groups: np.ndarray
+    indicators: Annotated[Array, "observe.ROW"]
+    groups: Annotated[Array, "f8", 2]
 
 
 def group_names(region: Region, table: Catalogue) -> list[str]:

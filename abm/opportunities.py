@@ -1,31 +1,37 @@
 """Which exchanges are technically possible: supplier, receiver and by-product within reach.
 
-Per by-product a k-d tree on the unit sphere finds each donor's nearest receivers; cost grows with the number of
-opportunities, never with firms squared. Opportunities stand in the order in which a month visits them, which is drawn
-once per replicate.
+Per by-product a grid finds each donor's nearest receivers (neighbours.py); cost grows with the number of opportunities,
+never with firms squared. Opportunities stand in the order in which a month visits them, which is drawn once per
+replicate. Which there are depends on `opportunities.*` alone; how they are searched for is laid over them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from abm import chance
-from abm.catalogue import catalogue
 from abm.chance import mix, normal, uniform
 from abm.compiled import kernel, mechanism
+from abm.neighbours import lay_out, nearest, sphere
 from abm.parameters import BY_NAME
 from abm.population import Population
+from abm.state import ENTRY
 from abm.worth import net_saving
 
 EARTH_RADIUS = 6371.0  # km
-BLOCK = 10_000  # donors whose receivers are looked up at a time
+BINS = 64  # of a draw, in which the fit is bounded before it is worked out
 # Which pairs exist does not follow a swept tax: the set is built once per replicate and used for every behaviour.
 LANDFILL_TAX_TODAY = float(BY_NAME["worth.landfill_tax"].default)
+SHAPING = tuple(
+    f"opportunities.{name}" for name in ("fit_spread", "min_value", "max_partners", "min_share", "road_factor")
+)
+SEARCHING = tuple(
+    f"discovery.{name}"
+    for name in ("distance", "cross_cut", "value_exponent", "value_cap", "broker_distance", "half_weight")
+)
 
 OPPORTUNITY = np.dtype(
     [
@@ -52,31 +58,39 @@ OUTLOOK = np.dtype(
     ],
     align=True,
 )
-CANDIDATE = np.dtype(
+# An opportunity as it is whoever searches for it
+POSSIBLE = np.dtype(
     [
-        ("distance", "f8"),
-        ("value", "f8"),
-        ("carbon", "f8"),
-        ("weight", "f8"),
-        ("promise", "f8"),  # value times what distance leaves of a broker's chance to hit, SEK/yr
-        ("rank", "f8"),
+        ("distance", "f8"),  # km by road
+        ("value", "f8"),  # of the gross flow at long-run prices, SEK/yr
         ("supply", "u4"),
         ("demand", "u4"),
         ("cross", "?"),
     ],
     align=True,
 )
+# The same as it is found
+FOUND = np.dtype(
+    [
+        ("square", "f8"),  # of the chord between the two on the unit sphere
+        ("value", "f8"),
+        ("rank", "f8"),  # in visiting order
+        ("supply", "u4"),
+        ("demand", "u4"),
+    ],
+    align=True,
+)
+ROOM = 8  # pairs a donor stream that there is room for at first: as many as there are in a large region
 
 
-class Opportunities(NamedTuple):
-    """Record array of opportunities, each participant's outlook, and for each participant the numbers of its own.
+class Possible(NamedTuple):
+    """Record array of what is possible (POSSIBLE) in visiting order, and for each participant the numbers of its own.
 
     Those of participant i are `own[first[i]:first[i + 1]]`. What is only asked of an opportunity once its parties know
     of it is drawn then (cases.py): of a million opportunities most are never known.
     """
 
     pairs: np.ndarray
-    outlook: np.ndarray
     first: np.ndarray
     own: np.ndarray
 
@@ -114,122 +128,169 @@ def search_weight(distance, cross, value, rates):
     return near * familiar * (min(value, rates.value_cap) / 1e6) ** rates.value_exponent
 
 
-def sphere(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Points on the unit sphere, shape (n, 3), from degrees."""
-    phi, lam = np.radians(lat), np.radians(lon)
-    return np.column_stack((np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)))
+@kernel
+def _most_fits(spread):
+    """What a fit is at most, by the bin of the first of the two draws that it is made of, shape (BINS,)."""
+    most = np.zeros(BINS)
+    for n in range(BINS):
+        least = max(n / BINS, 2.0**-53)
+        most[n] = math.exp(spread * math.sqrt(-2.0 * math.log(least)) - 0.5 * spread * spread) * (1.0 + 1e-9)
+    return most
 
 
-def _nearest(tree: KDTree, donors: np.ndarray, reach: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Donor, receiver and great-circle km of all pairs of points within reach, nearest `most` receivers per donor."""
-    chord = 2.0 * math.sin(min(reach / EARTH_RADIUS, math.pi) / 2.0)
-    nearest = np.arange(1, min(most + 1, tree.n) + 1)  # one more, since a plant may find itself
-    chords, found = map(np.asarray, tree.query(donors, k=nearest, distance_upper_bound=chord))
-    hit = found < tree.n
-    return np.nonzero(hit)[0], found[hit], 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(chords[hit] / 2.0, 1.0))
+@kernel
+def _with_room(found, count, more):
+    """The first `count` pairs with room for so many more."""
+    if count + more <= found.size:
+        return found
+    larger = np.empty(2 * found.size + more, FOUND)
+    for e in range(count):
+        larger[e] = found[e]
+    return larger
 
 
-def _within_reach(population: Population, p: np.void) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Supply stream, demand stream and great-circle km of all pairs within their by-product's reach.
+@kernel
+def _find(seed, donors, surface, population, table, p):
+    """All opportunities of the supply streams `donors` (FOUND), those of each donor together.
 
-    By by-product and block of donors: what lies within reach is many times what is worth keeping.
+    `surface`: places of participants, grids of demand streams, and reach by by-product as a chord squared. Most pairs
+    are worth too little even at the best fit that there is or that the first draw leaves: theirs is not worked out.
     """
-    people, most = population.participants, int(p["opportunities"]["max_partners"])
-    places = sphere(people["lat"], people["lon"])
-    for number, row in enumerate(catalogue().byproduct_rows):
-        supplies = np.flatnonzero(population.supplies["byproduct"] == number)
-        demands = np.flatnonzero(population.demands["byproduct"] == number)
-        if supplies.size == 0 or demands.size == 0:
-            continue
-        tree = KDTree(places[population.demands["owner"][demands]])
-        reach = row.reach / float(p["opportunities"]["road_factor"])
-        for first in range(0, supplies.size, BLOCK):
-            block = supplies[first : first + BLOCK]
-            donor, receiver, km = _nearest(tree, places[population.supplies["owner"][block]], reach, most)
-            yield block[donor], demands[receiver], km
-
-
-@kernel
-def _assess(seed, within, population, table, p):
-    """Those of the pairs within reach that are opportunities, with what they are worth."""
     (participants, supplies, demands), (byproducts, commodities) = population, table
-    kept = np.zeros(within[0].size, CANDIDATE)
-    count, partners, last = 0, 0, -1
-    for n in range(within[0].size):
-        supply, demand = supplies[within[0][n]], demands[within[1][n]]
-        if within[0][n] != last:
-            partners, last = 0, within[0][n]
-        if supply.owner == demand.owner or partners >= p.opportunities.max_partners:
-            continue
-        partners += 1
-        donor, user, route = participants[supply.owner], participants[demand.owner], byproducts[supply.byproduct]
-        quantity = min(supply.quantity, demand.quantity)
-        if quantity < p.opportunities.min_share * supply.quantity:
-            continue
-        key = pair_key(donor, user, route)
-        fit = draw_fit(seed, key, p.opportunities.fit_spread)
-        value = gross_value(quantity, fit, route, commodities[route.commodity].price)
-        if value < p.opportunities.min_value:
-            continue
-        pair = kept[count]
-        pair.supply, pair.demand = within[0][n], within[1][n]
-        pair.distance = within[2][n] * p.opportunities.road_factor
-        pair.value, pair.carbon = value, quantity * net_saving(pair.distance, route)
-        pair.cross = donor.nace2 != user.nace2
-        pair.weight = search_weight(pair.distance, pair.cross, value, p.discovery)
-        pair.promise = value * math.exp(-pair.distance / p.discovery.broker_distance)
-        pair.rank = uniform(seed, chance.VISIT_ORDER, key, 0)
-        count += 1
-    return kept[:count].copy()
+    places, grids, reach = surface
+    most, kept = _most_fits(p.fit_spread), np.empty(min(p.max_partners, max(demands.size, 1)), ENTRY)
+    found, count = np.empty(ROOM * donors.size, FOUND), 0
+    for number in donors:
+        supply = supplies[number]
+        donor, route = participants[supply.owner], byproducts[supply.byproduct]
+        price = commodities[route.commodity].price
+        near = nearest(supply.owner, supply.byproduct, reach[supply.byproduct], places, grids, kept)
+        found = _with_room(found, count, near)
+        for n in range(near):
+            demand = demands[-kept[n].who]
+            quantity = min(supply.quantity, demand.quantity)
+            if quantity < p.min_share * supply.quantity or gross_value(quantity, most[0], route, price) < p.min_value:
+                continue
+            key = pair_key(donor, participants[demand.owner], route)
+            first = uniform(seed, chance.FIT, key, 0)
+            if gross_value(quantity, most[int(BINS * first)], route, price) < p.min_value:
+                continue
+            value = gross_value(quantity, draw_fit(seed, key, p.fit_spread), route, price)
+            if value < p.min_value:
+                continue
+            one = found[count]
+            one.square, one.value, one.rank = kept[n].rank, value, uniform(seed, chance.VISIT_ORDER, key, 0)
+            one.supply, one.demand = number, -kept[n].who
+            count += 1
+    return found[:count]
 
 
 @kernel
-def _arrange(order, candidates, shelf, population, half_weight):
-    """The candidates in visiting order as opportunities, and what they are to their parties."""
+def _arranged(found, order, km, population):
+    """What was found in this order at these distances (POSSIBLE), and whose it is: Possible."""
     participants, supplies, demands = population
-    pairs = np.zeros(order.size, OPPORTUNITY)
-    first = np.zeros(participants.size + 1, np.int64)
+    pairs, first = np.empty(order.size, POSSIBLE), np.zeros(participants.size + 1, np.int64)
     for e in range(order.size):
-        pair, candidate = pairs[e], candidates[order[e]]
-        pair.distance, pair.weight, pair.shelf = candidate.distance, candidate.weight, shelf[order[e]]
-        pair.supply, pair.demand = candidate.supply, candidate.demand
-        pair.byproduct = supplies[pair.supply].byproduct
-        pair.supplier, pair.receiver = supplies[pair.supply].owner, demands[pair.demand].owner
-        first[pair.supplier + 1] += 1
-        first[pair.receiver + 1] += 1
+        pair, one = pairs[e], found[order[e]]
+        donor, user = supplies[one.supply].owner, demands[one.demand].owner
+        pair.distance, pair.value, pair.supply, pair.demand = km[order[e]], one.value, one.supply, one.demand
+        pair.cross = participants[donor].nace2 != participants[user].nace2
+        first[donor + 1] += 1
+        first[user + 1] += 1
     first[:] = np.cumsum(first)
     own, filled = np.zeros(2 * order.size, np.uint32), first.copy()
-    outlook = np.zeros(participants.size, OUTLOOK)
     for side in range(2):
         for e in range(order.size):
-            i = pairs[e].supplier if side == 0 else pairs[e].receiver
+            i = supplies[pairs[e].supply].owner if side == 0 else demands[pairs[e].demand].owner
             own[filled[i]] = e
             filled[i] += 1
-            candidate, total = candidates[order[e]], outlook[i]
-            total.attention += candidate.weight
-            total.value += candidate.value
-            total.carbon += candidate.carbon
-            total.crossed += candidate.value if candidate.cross else 1e-6 * candidate.value
-    for i in range(participants.size):
-        outlook[i].attention = 1.0 / (half_weight + outlook[i].attention)
-    return pairs, outlook, first, own
+    return Possible(pairs, first, own)
 
 
-def shelves(promise: np.ndarray) -> np.ndarray:
-    """The shelf of each pair, 0 for the sixteenth of them that promises most; shape as `promise`."""
+def _chord(km: float) -> float:
+    """Straight through the unit sphere between places so far apart on the earth."""
+    return 2.0 * math.sin(min(km / EARTH_RADIUS, math.pi) / 2.0)
+
+
+def possible(population: Population, seed: np.uint64, table: tuple[np.ndarray, np.ndarray], p: Any) -> Possible:
+    """All opportunities of one replicate; `table` are by-products and commodities, `p` what SHAPING names."""
+    people = population.participants, population.supplies, population.demands
+    places = sphere(population.participants["lat"], population.participants["lon"])
+    reach = np.array([_chord(km / p["road_factor"]) ** 2 for km in table[0]["reach"]])
+    surface = places, lay_out(population.demands, places, len(reach)), reach
+    donors = np.argsort(population.supplies["byproduct"], kind="stable")  # who looks into the same grid, one by one
+    found = _find(seed, donors, surface, people, table, p)
+    # arcsines by numpy: the compiler's differ in the last digit
+    km = 2.0 * EARTH_RADIUS * np.arcsin(np.minimum(np.sqrt(found["square"]) / 2.0, 1.0)) * p["road_factor"]
+    return _arranged(found, np.argsort(found["rank"]), km, people)
+
+
+@kernel
+def _promises(pairs, decay):
+    """Value times what distance leaves of a broker's chance to hit, SEK/yr."""
+    promise = np.empty(pairs.size)
+    for e in range(pairs.size):
+        promise[e] = pairs[e].value * math.exp(-pairs[e].distance / decay)
+    return promise
+
+
+@kernel
+def _shelve(promise, rising):
+    """The shelf of each pair, as `shelves` says; `rising` are the promises in rising order."""
+    edges, above, seen = np.full(SHELVES - 1, -np.inf), np.zeros(SHELVES - 1, np.int64), np.zeros(SHELVES - 1, np.int64)
+    for s in range(SHELVES - 1):
+        place = -(-(s + 1) * promise.size // SHELVES)  # of the first pair beyond shelf s, the most promising at 0
+        if place < promise.size:
+            edges[s] = rising[promise.size - 1 - place]
+            above[s] = promise.size - np.searchsorted(rising, edges[s], side="right")
     shelf = np.zeros(promise.size, np.uint8)
-    shelf[np.argsort(-promise, kind="stable")] = np.arange(promise.size) * SHELVES // max(promise.size, 1)
+    for e in range(promise.size):
+        s = 0
+        while s < SHELVES - 1 and promise[e] < edges[s]:
+            s += 1
+        if s < SHELVES - 1 and promise[e] == edges[s]:
+            seen[s] += 1
+            s = (above[s] + seen[s] - 1) * SHELVES // promise.size
+        shelf[e] = s
     return shelf
 
 
-def enumerate_opportunities(population: Population, seed: int, p: np.void) -> Opportunities:
-    """All opportunities of one replicate, in visiting order."""
-    table = catalogue()
-    people, goods = (
-        (population.participants, population.supplies, population.demands),
-        (table.byproducts, table.commodities),
-    )
-    parts = [_assess(np.uint64(seed), within, people, goods, p) for within in _within_reach(population, p)]
-    candidates = np.concatenate([np.zeros(0, CANDIDATE), *parts])
-    order, shelf = np.argsort(candidates["rank"]), shelves(candidates["promise"])
-    return Opportunities(*_arrange(order, candidates, shelf, people, p["discovery"]["half_weight"]))
+def shelves(promise: np.ndarray) -> np.ndarray:
+    """The shelf of each pair, 0 for the sixteenth that promises most, of equals the first; shape as `promise`."""
+    return _shelve(promise, np.sort(promise))
+
+
+@kernel
+def _searched(possible, shelf, population, byproducts, p):
+    """Opportunities as they are searched for, and what they are to their parties."""
+    participants, supplies, demands = population
+    pairs, weight, carbon = np.empty(possible.size, OPPORTUNITY), np.empty(possible.size), np.empty(possible.size)
+    for e in range(possible.size):
+        pair, one = pairs[e], possible[e]
+        weight[e] = search_weight(one.distance, one.cross, one.value, p)
+        pair.distance, pair.weight, pair.shelf, pair.coverage = one.distance, weight[e], shelf[e], 0
+        pair.supply, pair.demand = one.supply, one.demand
+        supply, demand = supplies[one.supply], demands[one.demand]
+        pair.byproduct, pair.supplier, pair.receiver = supply.byproduct, supply.owner, demand.owner
+        carbon[e] = min(supply.quantity, demand.quantity) * net_saving(one.distance, byproducts[supply.byproduct])
+    outlook = np.zeros(participants.size, OUTLOOK)
+    for side in range(2):
+        for e in range(possible.size):
+            one, total = possible[e], outlook[pairs[e].supplier if side == 0 else pairs[e].receiver]
+            total.attention += weight[e]
+            total.value += one.value
+            total.carbon += carbon[e]
+            total.crossed += one.value if one.cross else 1e-6 * one.value
+    for i in range(participants.size):
+        outlook[i].attention = 1.0 / (p.half_weight + outlook[i].attention)
+    return pairs, outlook
+
+
+def searched(found: Possible, population: Population, byproducts: np.ndarray, p: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Opportunities (OPPORTUNITY, without coverage) as they are searched for, and each participant's outlook.
+
+    `p` is what SEARCHING names.
+    """
+    people = population.participants, population.supplies, population.demands
+    shelf = shelves(_promises(found.pairs, p["broker_distance"]))
+    return _searched(found.pairs, shelf, people, byproducts, p)

@@ -8,7 +8,7 @@ the authors and should be swept before a conclusion rests on them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -404,6 +404,10 @@ def uncertainties() -> tuple[Parameter, ...]:
     )
 
 
+def _kind(parameter: Parameter) -> str:
+    return "i8" if isinstance(parameter.default, int) else "f8"
+
+
 def _nested() -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for parameter in PARAMETERS:
@@ -412,7 +416,7 @@ def _nested() -> dict[str, Any]:
             node = tree
             for group in groups:
                 node = node.setdefault(group, {})
-            node[leaf] = "i8" if isinstance(parameter.default, int) else "f8"
+            node[leaf] = _kind(parameter)
     return tree
 
 
@@ -434,4 +438,15 @@ def record(values: dict[str, Value]) -> Any:
             for group in groups:
                 node = node[group]
             node[leaf] = values[parameter.name]
+    return row[0]
+
+
+def part(p: Any, names: Sequence[str]) -> Any:
+    """A record of some of the numeric parameters of `p`, by the last part of their names: all that a kernel sees."""
+    row = np.zeros(1, np.dtype([(name.rsplit(".", 1)[1], _kind(BY_NAME[name])) for name in names], align=True))
+    for name in names:
+        node = p
+        for group in name.split("."):
+            node = node[group]
+        row[name.rsplit(".", 1)[1]] = node
     return row[0]

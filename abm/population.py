@@ -8,16 +8,18 @@ the plant's name.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from abm import chance
-from abm.catalogue import SHARING, Catalogue, Plant, catalogue
+from abm.catalogue import SHARING, Catalogue, Plant, Region, catalogue
 from abm.chance import mix, name_key, normal, uniform
 from abm.compiled import kernel
 from abm.firms import Firm, utilities, without_utilities
+from abm.parameters import part
 from abm.ruleset import rule_set
 from abm.scenario import Scenario
 
@@ -51,6 +53,10 @@ PARTICIPANT = np.dtype(
     ],
     align=True,
 )
+SHAPING = tuple(
+    f"population.{name}" for name in ("size_exponent", "prevalence", "sharing", "stream_spread", "position_spread")
+)
+EVENTS = ((chance.HAS_SUPPLY, chance.SUPPLY_SIZE), (chance.HAS_DEMAND, chance.DEMAND_SIZE))
 STREAM = np.dtype([("quantity", "f8"), ("owner", "u4"), ("byproduct", "u4")], align=True)
 
 
@@ -145,9 +151,11 @@ def draw_streams(seed, participants, table, events, p):
         person = participants[i]
         sure = person.employees > ALWAYS or not person.firm
         for r in range(keys.size):
-            mean = intensity[r, person.sector] * person.employees
+            mean = intensity[person.sector, r] * person.employees
+            if mean <= 0.0:
+                continue
             chosen = uniform(seed, events[0], person.key, keys[r]) < (p.sharing if shared[r] else p.prevalence)
-            if mean <= 0.0 or not (chosen or (sure and not shared[r])):
+            if not (chosen or (sure and not shared[r])):
                 continue
             if count == streams.size:
                 streams = np.concatenate((streams, np.zeros(streams.size, STREAM)))
@@ -160,83 +168,146 @@ def draw_streams(seed, participants, table, events, p):
     return streams[:count].copy()
 
 
-def _plants(scenario: Scenario, firms: int) -> tuple[Sequence[Plant | Firm], Sequence[Plant | Firm]]:
-    """Named firms, own ones in place of the region's anchors, and utilities."""
-    anchors = without_utilities(scenario.firms) if scenario.firms else scenario.region.anchor[:firms]
-    return anchors, utilities(scenario.firms, scenario.region)
+@kernel
+def _note_routes(participants, streams):
+    """Of which by-products each participant has a stream."""
+    for stream in streams:
+        participants[stream.owner].routes |= 1 << np.int64(stream.byproduct)
 
 
-def _named(scenario: Scenario, table: Catalogue, firms: int) -> tuple[np.ndarray, dict[int, str], int]:
-    """All participants with what is known of the named ones, the names, and how many of the firms are named."""
-    region, (anchors, municipal) = scenario.region, _plants(scenario, firms)
-    sites, last = round(float(scenario.values["population.potential"]) * firms), firms + len(municipal)
-    participants = np.zeros(last + sites, PARTICIPANT)
-    participants["firm"] = True
-    participants["firm"][firms:last] = False
-    participants["potential"][last:] = True
-    places = {row.name: number for number, row in enumerate(region.municipality)}
-    names = {}
-    for number, plant in [*enumerate(anchors), *enumerate(municipal, start=firms)]:
-        seat = region.municipality[places[plant.municipality]]
-        person = participants[number]
+class Ground(NamedTuple):
+    """What the populations of all seeds stand on: the plants known by name, and what the others are drawn from.
+
+    `firms` named or drawn come first, then `municipal` utilities, then `sites` without a firm at the start.
+    """
+
+    firms: int
+    municipal: int
+    sites: int
+    anchors: int  # firms known by name
+    named: np.ndarray  # PARTICIPANT, as far as known
+    places: np.ndarray  # i8, their numbers among all participants
+    names: dict[int, str]
+    distributions: tuple[np.ndarray, ...]
+    nace2: np.ndarray  # by sector
+    routes: np.ndarray  # keys by by-product
+    shared: np.ndarray  # is it shared, by by-product
+    intensities: tuple[np.ndarray, np.ndarray]  # of supply and demand, by sector and by-product
+    declarers: np.ndarray  # numbers of the participants that declare any flow
+    declared: tuple[np.ndarray, np.ndarray]  # STREAM, supplies and demands
+
+
+def ground(scenario: Scenario) -> Ground:
+    """What the populations of a scenario stand on."""
+    table, region, firms = catalogue(), scenario.region, int(scenario.values["population.firms"])
+    anchors: Sequence[Plant | Firm] = without_utilities(scenario.firms) if scenario.firms else region.anchor[:firms]
+    municipal: Sequence[Plant | Firm] = utilities(scenario.firms, region)
+    plants = {**dict(enumerate(anchors)), **dict(enumerate(municipal, start=firms))}
+    names = {number: plant.name for number, plant in plants.items()}
+    declarers, declared = _declared(scenario, names)
+    return Ground(
+        firms=firms,
+        municipal=len(municipal),
+        sites=round(float(scenario.values["population.potential"]) * firms),
+        anchors=len(anchors),
+        named=_named(plants.values(), region, table),
+        places=np.array(list(plants), np.int64),
+        names=names,
+        distributions=(
+            np.cumsum([sector.share for sector in table.sectors]),
+            np.array([sector.smallest for sector in table.sectors], dtype=float),
+            np.array([sector.rural for sector in table.sectors]),
+            np.array([(row.lat, row.lon) for row in region.municipality]),
+            np.cumsum([row.population for row in region.municipality]),
+            np.cumsum([row.land for row in region.municipality]),
+        ),
+        nace2=np.array([int(sector.nace2) for sector in table.sectors]),
+        routes=np.ascontiguousarray(table.byproducts["key"]),
+        shared=table.byproducts["kind"] == SHARING,
+        intensities=(table.supply_intensity.T.copy(), table.demand_intensity.T.copy()),
+        declarers=declarers,
+        declared=declared,
+    )
+
+
+def _named(plants: Collection[Plant | Firm], region: Region, table: Catalogue) -> np.ndarray:
+    """What is known of plants with a name."""
+    towns = {row.name: number for number, row in enumerate(region.municipality)}
+    people = np.zeros(len(plants), PARTICIPANT)
+    for person, plant in zip(people, plants, strict=True):
+        number = towns[plant.municipality]
+        seat = region.municipality[number]
         person["key"] = name_key(plant.name)
         person["sector"] = table.sector_index(plant.sector)
-        person["municipality"] = places[plant.municipality]
+        person["municipality"] = number
         person["employees"] = plant.employees
         person["lat"] = seat.lat if plant.lat is None else plant.lat
         person["lon"] = seat.lon if plant.lon is None else plant.lon
-        names[number] = plant.name
-    return participants, names, len(anchors)
+    return people
 
 
-def _with_declared(streams: np.ndarray, side: str, scenario: Scenario, names: dict[int, str]) -> np.ndarray:
-    """The drawn streams of one side, those of firms that declare any flow replaced by what they declare."""
+def _declared(scenario: Scenario, names: Mapping[int, str]) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Who declares flows of its own, and what they are, supplies and demands."""
     flows = {firm.name: firm.flows for firm in scenario.firms if firm.flows}
     owners = {number: flows[name] for number, name in names.items() if name in flows}
-    if not owners:
-        return streams
     routes = {row.id: number for number, row in enumerate(catalogue().byproduct_rows)}
-    declared = np.array(
-        [
-            (flow.quantity, number, routes[flow.byproduct])
-            for number, own in owners.items()
-            for flow in own
-            if flow.side == side
-        ],
-        STREAM,
+    supplies, demands = (
+        np.array(
+            [
+                (flow.quantity, number, routes[flow.byproduct])
+                for number, own in owners.items()
+                for flow in own
+                if flow.side == side
+            ],
+            STREAM,
+        )
+        for side in ("supply", "demand")
     )
-    kept = streams[~np.isin(streams["owner"], list(owners))]
-    together = np.concatenate((kept, declared))
+    return np.array(list(owners), np.int64), (supplies, demands)
+
+
+def _with_declared(streams: np.ndarray, declared: np.ndarray, declarers: np.ndarray) -> np.ndarray:
+    """The drawn streams of one side, those of firms that declare any flow replaced by what they declare."""
+    if not declarers.size:
+        return streams
+    together = np.concatenate((streams[~np.isin(streams["owner"], declarers)], declared))
     return together[np.lexsort((together["byproduct"], together["owner"]))]
 
 
-def draw_population(scenario: Scenario, seed: int, p: np.void) -> Population:
-    """The participants of one replicate; `p` are the scenario's parameters as a record."""
-    region, table = scenario.region, catalogue()
-    firms = int(scenario.values["population.firms"])
-    participants, names, named = _named(scenario, table, firms)
-    distributions = (
-        np.cumsum([sector.share for sector in table.sectors]),
-        np.array([sector.smallest for sector in table.sectors], dtype=float),
-        np.array([sector.rural for sector in table.sectors]),
-        np.array([(row.lat, row.lon) for row in region.municipality]),
-        np.cumsum([row.population for row in region.municipality]),
-        np.cumsum([row.land for row in region.municipality]),
+def populated(base: Ground, seed: np.uint64, p: Any) -> Population:
+    """The participants of one replicate, all by the default rule; `p` is what SHAPING names."""
+    last = base.firms + base.municipal
+    participants = np.zeros(last + base.sites, PARTICIPANT)
+    participants[base.places] = base.named
+    participants["firm"] = True
+    participants["firm"][base.firms : last] = False
+    participants["potential"][last:] = True
+    draw_participants(seed, participants, base.anchors, base.distributions, p)
+    participants["nace2"] = base.nace2[participants["sector"]]
+    drawn = (
+        draw_streams(seed, participants, (intensity, base.routes, base.shared), events, p)
+        for intensity, events in zip(base.intensities, EVENTS, strict=True)
     )
-    key = np.uint64(seed)
-    draw_participants(key, participants, named, distributions, p["population"])
-    participants["nace2"] = np.array([int(sector.nace2) for sector in table.sectors])[participants["sector"]]
-    assign_rules(key, participants, *rule_set(scenario.values).places([sector.id for sector in table.sectors]))
-    routes, shared = np.ascontiguousarray(table.byproducts["key"]), table.byproducts["kind"] == SHARING
     supplies, demands = (
-        draw_streams(key, participants, (intensity, routes, shared), events, p["population"])
-        for intensity, events in (
-            (table.supply_intensity, (chance.HAS_SUPPLY, chance.SUPPLY_SIZE)),
-            (table.demand_intensity, (chance.HAS_DEMAND, chance.DEMAND_SIZE)),
-        )
+        _with_declared(streams, declared, base.declarers)
+        for streams, declared in zip(drawn, base.declared, strict=True)
     )
-    supplies = _with_declared(supplies, "supply", scenario, names)
-    demands = _with_declared(demands, "demand", scenario, names)
     for streams in (supplies, demands):
-        np.bitwise_or.at(participants["routes"], streams["owner"], 1 << streams["byproduct"].astype(np.int64))
-    return Population(participants, supplies, demands, names)
+        _note_routes(participants, streams)
+    return Population(participants, supplies, demands, base.names)
+
+
+def with_rules(
+    population: Population, seed: np.uint64, places: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> Population:
+    """The same participants, each with its rule: `places` as ruleset.RuleSet.places says."""
+    participants = population.participants.copy()
+    assign_rules(seed, participants, *places)
+    return replace(population, participants=participants)
+
+
+def draw_population(scenario: Scenario, seed: int, p: Any) -> Population:
+    """The participants of one replicate; `p` are the scenario's parameters as a record."""
+    key, sectors = np.uint64(seed), [sector.id for sector in catalogue().sectors]
+    population = populated(ground(scenario), key, part(p, SHAPING))
+    return with_rules(population, key, rule_set(scenario.values).places(sectors))

@@ -84,16 +84,29 @@ def correction(process, t):
 
 
 @kernel
+def _remembered(a):
+    """Months back, `LONG` at most, to where of a jump no millionth is left: the first n with a**n <= 1e-6."""
+    least, most = 0, LONG
+    while least < most:
+        middle = (least + most) // 2
+        if a**middle > 1e-6:
+            least = middle + 1
+        else:
+            most = middle
+    return least
+
+
+@kernel
 def _start(seed, process):
     """A draw from the stationary law: the diffusive part at once, the jumps of the past one by one."""
     if process.a == 1.0:
         return 0.0
     x = process.s / math.sqrt(1.0 - process.a**2) * normal(seed, chance.PRICE_START, process.key, 0)
-    n = 0
-    while process.chance > 0.0 and process.jump > 0.0 and process.a**n > 1e-6 and n < LONG:
+    if process.chance == 0.0 or process.jump == 0.0:
+        return x
+    for n in range(_remembered(process.a)):
         if uniform(seed, chance.PAST_JUMP, process.key, n) < process.chance:
             x += process.a**n * process.jump * normal(seed, chance.PAST_JUMP_SIZE, process.key, n)
-        n += 1
     return x
 
 
@@ -149,24 +162,29 @@ def unit_values(x, process, rates, horizon, reverting):
     Without `reverting` today's price is taken for ever.
     """
     weights = _weights(rates, horizon)
-    values = np.zeros((x.shape[0], process.size, rates.size))
-    slopes = np.zeros(values.shape)
+    values = np.empty((x.shape[0], process.size, rates.size))
+    slopes = np.empty(values.shape)
+    ahead, sums = np.zeros(x.shape[0]), np.zeros((2, rates.size, x.shape[0]))
     for k in range(process.size):
         one = process[k]
         looks_back = reverting and one.a < 1.0
-        decay, growth = np.zeros(weights.shape[0]), np.zeros(weights.shape[0])
-        for h in range(weights.shape[0] if looks_back else 0):
+        sums[:] = 0.0
+        for h in range(weights.shape[0]):
             months = round(12.0 * (h + 0.5) * HALF_YEAR_STEP)
-            decay[h], growth[h] = one.a**months, _growth(one, months)
+            lasting = one.a**months if looks_back else 1.0
+            growth = _growth(one, months) if looks_back else 0.0
+            for t in range(x.shape[0]):
+                taken_off = one.mean if looks_back else correction(one, t)
+                ahead[t] = math.exp(lasting * x[t, k] + growth - taken_off)
+            for c in range(rates.size):  # months stand side by side, so that several are added at once
+                weight = weights[h, c] * one.price
+                for t in range(x.shape[0]):
+                    value = weight * ahead[t]
+                    sums[0, c, t] += value
+                    sums[1, c, t] += lasting * value
         for t in range(x.shape[0]):
-            today = math.exp(x[t, k] - correction(one, t))
-            for h in range(weights.shape[0]):
-                ahead = math.exp(decay[h] * x[t, k] + growth[h] - one.mean) if looks_back else today
-                lasting = decay[h] if looks_back else 1.0
-                for c in range(rates.size):
-                    value = weights[h, c] * one.price * ahead
-                    values[t, k, c] += value
-                    slopes[t, k, c] += lasting * value
+            for c in range(rates.size):
+                values[t, k, c], slopes[t, k, c] = sums[0, c, t], sums[1, c, t]
     return values, slopes
 
 
@@ -180,10 +198,14 @@ def levels(x, process):
     return result
 
 
-def markets(x: np.ndarray, process: np.ndarray, values: np.ndarray) -> np.ndarray:
+@kernel
+def markets(x, process, values):
     """The market of each month without any guarantee: MARKET, shape (months, commodities)."""
-    result = np.zeros(x.shape, MARKET)
-    result["price"], result["public_value"], result["exposure"] = levels(x, process), values[:, :, MUNICIPAL], 1.0
+    result, price = np.zeros(x.shape, MARKET), levels(x, process)
+    for t in range(x.shape[0]):
+        for k in range(process.size):
+            row = result[t, k]
+            row.price, row.public_value, row.exposure = price[t, k], values[t, k, MUNICIPAL], 1.0
     return result
 
 

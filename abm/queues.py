@@ -30,10 +30,8 @@ def push(heap, size, rank, who):
 
 
 @mechanism
-def pop(heap, size):
-    """Take the first entry off: it stands behind the others then, at the new size, which is returned."""
-    size -= 1
-    _swap(heap, 0, size)
+def _sink(heap, size):
+    """Let the first of `size` entries sink to where it belongs."""
     n = 0
     while True:
         least, left = n, 2 * n + 1
@@ -41,6 +39,22 @@ def pop(heap, size):
             if child < size and before(heap[child], heap[least]):
                 least = child
         if least == n:
-            return size
+            break
         _swap(heap, n, least)
         n = least
+
+
+@mechanism
+def pop(heap, size):
+    """Take the first entry off: it stands behind the others then, at the new size, which is returned."""
+    size -= 1
+    _swap(heap, 0, size)
+    _sink(heap, size)
+    return size
+
+
+@mechanism
+def replace(heap, size, rank, who):
+    """Put an entry in the place of the first of `size`."""
+    heap[0].rank, heap[0].who = rank, who
+    _sink(heap, size)

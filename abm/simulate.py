@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abm import chance
+from abm.building import market, surroundings
 from abm.catalogue import catalogue
 from abm.chance import checked_seed, exponential
 from abm.compiled import kernel
 from abm.discovery import become_latent
 from abm.month import months
 from abm.observe import INDICATORS, Rows
-from abm.opportunities import SHELVES, enumerate_opportunities
+from abm.opportunities import SHELVES
 from abm.parameters import OF_THE_CENTRE, Value
 from abm.plan import plan
-from abm.population import SIZE_LIMITS, draw_population
-from abm.prices import MARKET, deviations, guarantee, markets, unit_values
+from abm.population import SIZE_LIMITS
+from abm.prices import MARKET
 from abm.rulefiles import refuse_failed
 from abm.rules import PROSPECT
 from abm.scenario import Scenario
-from abm.staffing import coverages, potentials
+from abm.staffing import potentials
 from abm.state import (
     ACCOUNT,
     ACTIVE,
@@ -51,7 +52,6 @@ from abm.state import (
 )
 from abm.texts import position
 from abm.turnover import settle, stay_free, stay_until
-from abm.waiting import waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,69 +108,51 @@ class Trajectory:
 
 
 def build(scenario: Scenario, seed: int) -> tuple[World, dict[int, str]]:
-    """All that a replicate's months cannot change, and the names of its named plants."""
+    """All that a replicate's months cannot change, and the names of its named plants.
+
+    Its arrays are shared with other replicates of the seed: not to be written into.
+    """
     fixed, key, table = plan(scenario), np.uint64(seed), catalogue()
-    population = draw_population(scenario, seed, fixed.p)
-    opportunities = enumerate_opportunities(population, seed, fixed.p)
-    people, pairs, who = population.participants, opportunities.pairs, fixed.who
-    here, there = (people["municipality"][pairs[side]] for side in ("supplier", "receiver"))
-    pairs["coverage"], serves = coverages(who.covers, here, there)
-    market, values, waits = draw_market(scenario, key)
+    there, prices, who = surroundings(scenario, key), market(scenario, key), fixed.who
+    people = there.population
     world = World(
         seed=key,
         spin_up=scenario.spin_up_months,
         fastest_search=fixed.fastest_search,
-        participants=people,
-        supplies=population.supplies,
-        demands=population.demands,
-        pairs=pairs,
-        outlook=opportunities.outlook,
-        first=opportunities.first,
-        own=opportunities.own,
+        participants=people.participants,
+        supplies=people.supplies,
+        demands=people.demands,
+        pairs=there.pairs,
+        outlook=there.outlook,
+        first=there.first,
+        own=there.own,
         routes=table.byproducts,
         public=np.array([sector.public for sector in table.sectors]),
         price_process=fixed.process,
-        market=market,
-        unit_value=values,
-        waiting=waits,
+        market=prices.market,
+        unit_value=prices.unit_value,
+        waiting=prices.waiting,
         rates=fixed.rates,
         annuities=fixed.annuities,
         levers=fixed.levers,
         centres=who.centres,
         staff=who.staff,
         covers=who.covers,
-        serves=serves,
+        serves=there.serves,
         supports=who.supports,
-        potential=potentials(who, opportunities.outlook, people),
+        potential=potentials(who, there.outlook, people.participants),
         town_keys=fixed.town_keys,
         residents=fixed.residents,
         maturity=fixed.maturity,
     )
-    return world, population.names
-
-
-def draw_market(scenario: Scenario, key: np.uint64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Prices of all months, what a unit a year is worth at them, and what of that it pays to wait for.
-
-    World.market, World.unit_value and World.waiting; a guarantee is laid over the months in which it is in force.
-    """
-    fixed, reverting = plan(scenario), scenario.values["prices.expectations"] == "reverting"
-    horizon, floors = float(fixed.p["worth"]["horizon"]), fixed.levers["price_floor"]
-    x = deviations(key, fixed.process, scenario.spin_up_months + scenario.months)
-    values, slopes = unit_values(x, fixed.process, fixed.rates, horizon, reverting)
-    market = markets(x, fixed.process, values)
-    if floors.any():
-        guarantee(floors, x, fixed.process, fixed.rates, horizon, reverting, market, values, slopes)
-    hazard = float(fixed.p["discovery"]["forgetting"])
-    return market, values, waiting(x, fixed.process, fixed.rates, hazard, reverting, values, slopes)
+    return world, dict(people.names)
 
 
 def under(world: World, arm: Scenario) -> World:
     """The same firms and luck under the facilitators and interventions of another scenario of the same region."""
     fixed = plan(arm)
     if fixed.levers["price_floor"].any() or world.levers["price_floor"].any():
-        market, values, waits = draw_market(arm, world.seed)
-        world = world._replace(market=market, unit_value=values, waiting=waits)
+        world = world._replace(**market(arm, world.seed)._asdict())
     return world._replace(
         levers=fixed.levers,
         centres=fixed.who.centres,
@@ -263,10 +245,10 @@ def _network(world: World, state: State, names: dict[int, str]) -> Network:
     people, moving = world.participants, state.moving_cases()
     live = moving[moving["stage"] == ACTIVE]
     return Network(
-        lat=people["lat"],
-        lon=people["lon"],
-        sector=people["sector"],
-        municipality=people["municipality"],
+        lat=people["lat"].copy(),
+        lon=people["lon"].copy(),
+        sector=people["sector"].copy(),
+        municipality=people["municipality"].copy(),
         names=names,
         supplier=live["supplier"],
         receiver=live["receiver"],

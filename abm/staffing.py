@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from abm.catalogue import PAYERS, STRATEGIES, Facilitator
-from abm.compiled import mechanism
+from abm.compiled import kernel, mechanism
 from abm.parameters import FUNCTIONS, read_path
 from abm.scenario import Scenario, facilitators
 from abm.state import ACTIVE_MUNICIPALITY, NEVER_DUE
@@ -79,26 +79,44 @@ def coverages(covers: np.ndarray, here: np.ndarray, there: np.ndarray) -> tuple[
     ValueError if there are more than an opportunity's record can number.
     """
     bits = np.left_shift(1, np.arange(len(covers)))
-    mask = bits @ covers
-    kinds, index = np.unique(mask[here] & mask[there], return_inverse=True)
+    masks, kind_of_town = np.unique(bits @ covers, return_inverse=True)
+    if masks.size == 1 and here.size:  # all towns alike: every pair is of the one coverage
+        return np.zeros(here.size, np.uint16), (masks & bits[:, None]) > 0
+    both = kind_of_town[here] * masks.size + kind_of_town[there]
+    numbers, occurs = np.zeros(masks.size**2, np.uint16), np.zeros(masks.size**2, bool)
+    occurs[both] = True
+    found = np.flatnonzero(occurs)  # kinds of two towns: far fewer than pairs
+    kinds, number = np.unique(masks[found // masks.size] & masks[found % masks.size], return_inverse=True)
     if kinds.size > MOST_COVERAGES:
         raise ValueError(f"facilitators divide the pairs of municipalities into {kinds.size}, at most {MOST_COVERAGES}")
-    return index.astype(np.uint16), (kinds[None, :] & bits[:, None]) > 0
+    numbers[found] = number
+    return numbers[both], (kinds[None, :] & bits[:, None]) > 0
 
 
-def potentials(who: Facilitation, outlook: np.ndarray, participants: np.ndarray) -> np.ndarray:
+@mechanism
+def _seen(strategy, total, person):
+    """What a strategy sees in a participant: `total` is its opportunities.OUTLOOK."""
+    if strategy == CARBON:
+        return total.carbon
+    if strategy == CROSS_SECTOR:
+        return total.crossed
+    if strategy == SMALL_FIRMS:
+        return 1.0 / person.employees if total.value > 0.0 else 0.0
+    return total.value
+
+
+@kernel
+def potentials(who, outlook, participants):
     """What strategies see in registering participants (a needs analysis would show it), shape (F, participants).
 
     `outlook` is opportunities.OUTLOOK; 0: nothing to exchange, or not covered.
     """
-    seen = {CARBON: outlook["carbon"], CROSS_SECTOR: outlook["crossed"]}
-    seen[SMALL_FIRMS] = np.where(outlook["value"] > 0.0, 1.0 / participants["employees"], 0.0)
-    return np.array(
-        [
-            np.where(covered[participants["municipality"]], seen.get(int(centre["strategy"]), outlook["value"]), 0.0)
-            for centre, covered in zip(who.centres, who.covers, strict=True)
-        ]
-    )
+    seen = np.zeros((who.centres.size, participants.size))
+    for f in range(who.centres.size):
+        for i in range(participants.size):
+            if who.covers[f, participants[i].municipality]:
+                seen[f, i] = _seen(who.centres[f].strategy, outlook[i], participants[i])
+    return seen
 
 
 @mechanism

@@ -1,18 +1,17 @@
 """Everything that changes, and everything that does not, as record arrays: one array per kind of entity.
 
-`World` is fixed for a replicate, `State` is what months change; both are tuples of numpy arrays, so a branch is a copy
-and a kernel takes them whole. One record per entity rather than one array per field: measured with Numba 0.68, a
-month of ten mechanisms then costs 0.01 us to call instead of 5 us, and compiles in a seventh of the time, since a
-hundred array headers need not be passed; and what a rule touches of a pair lies in one or two cache lines.
+`World` is fixed for a replicate, `State` is what months change; both are tuples of numpy arrays, so a branch is a copy,
+and bundles (abm/bundles.py), so a kernel takes each as one pointer. One record per entity rather than one array per
+field: what a rule touches of a pair then lies in one or two cache lines.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from abm.bundles import bundle
+from abm.bundles import Array, bundle
 from abm.compiled import mechanism
 
 # Numbers of entities that are never missing are unsigned: Numba then need not ask of each index whether it counts from
@@ -249,77 +248,77 @@ class World(NamedTuple):
     seed: np.uint64
     spin_up: int  # months before month 0
     fastest_search: float  # most that one month can add to a participant's search
-    participants: np.ndarray  # population.PARTICIPANT
-    supplies: np.ndarray  # population.STREAM
-    demands: np.ndarray  # population.STREAM
-    pairs: np.ndarray  # opportunities.OPPORTUNITY
-    outlook: np.ndarray  # opportunities.OUTLOOK, one per participant
-    first: np.ndarray  # i8, own[first[i]:first[i + 1]] are the pairs of participant i
-    own: np.ndarray  # u4
-    routes: np.ndarray  # catalogue.BYPRODUCT
-    public: np.ndarray  # share of its sales to public buyers, by sector
-    price_process: np.ndarray  # prices.PROCESS
-    market: np.ndarray  # (M, K) prices.MARKET
-    unit_value: np.ndarray  # (M, K, discount classes) SEK yr/unit
-    waiting: np.ndarray  # (M, K, discount classes) share of that for which it pays to wait
-    rates: np.ndarray  # 1/yr, by discount class
-    annuities: np.ndarray  # yr, by discount class
-    levers: np.ndarray  # interventions.LEVERS, M
-    centres: np.ndarray  # staffing.CENTRE_ROW, F
-    staff: np.ndarray  # (M, F) FTE planned
-    covers: np.ndarray  # (F, T) does the facilitator cover the municipality
-    serves: np.ndarray  # (F, Q) does it cover pairs of this coverage
-    supports: np.ndarray  # (F, F) does the first support the second
-    potential: np.ndarray  # (F, participants) what its strategy sees in registering a participant
-    town_keys: np.ndarray  # u8, by municipality
-    residents: np.ndarray  # heads, by municipality
-    maturity: np.ndarray  # group of today, by municipality
+    participants: Annotated[Array, "population.PARTICIPANT"]
+    supplies: Annotated[Array, "population.STREAM"]
+    demands: Annotated[Array, "population.STREAM"]
+    pairs: Annotated[Array, "opportunities.OPPORTUNITY"]
+    outlook: Annotated[Array, "opportunities.OUTLOOK"]  # one per participant
+    first: Annotated[Array, "i8"]  # own[first[i]:first[i + 1]] are the pairs of participant i
+    own: Annotated[Array, "u4"]
+    routes: Annotated[Array, "catalogue.BYPRODUCT"]
+    public: Annotated[Array, "f8"]  # share of its sales to public buyers, by sector
+    price_process: Annotated[Array, "prices.PROCESS"]
+    market: Annotated[Array, "prices.MARKET", 2]  # (M, K)
+    unit_value: Annotated[Array, "f8", 3]  # (M, K, discount classes) SEK yr/unit
+    waiting: Annotated[Array, "f8", 3]  # (M, K, discount classes) share of that for which it pays to wait
+    rates: Annotated[Array, "f8"]  # 1/yr, by discount class
+    annuities: Annotated[Array, "f8"]  # yr, by discount class
+    levers: Annotated[Array, "interventions.LEVERS"]  # M
+    centres: Annotated[Array, "staffing.CENTRE_ROW"]  # F
+    staff: Annotated[Array, "f8", 2]  # (M, F) FTE planned
+    covers: Annotated[Array, "?", 2]  # (F, T) does the facilitator cover the municipality
+    serves: Annotated[Array, "?", 2]  # (F, Q) does it cover pairs of this coverage
+    supports: Annotated[Array, "?", 2]  # (F, F) does the first support the second
+    potential: Annotated[Array, "f8", 2]  # (F, participants) what its strategy sees in registering a participant
+    town_keys: Annotated[Array, "u8"]  # by municipality
+    residents: Annotated[Array, "f8"]  # heads, by municipality
+    maturity: Annotated[Array, "i4"]  # group of today, by municipality
 
 
 @bundle
 class State(NamedTuple):
     """What months change."""
 
-    persons: np.ndarray  # PERSON
-    learners: np.ndarray  # LEARNER, by participant
-    stays: np.ndarray  # STAY, by participant
-    pairs: np.ndarray  # PAIR
-    towns: np.ndarray  # TOWN
-    centres: np.ndarray  # CENTRE, F
-    seats: np.ndarray  # (F, T) SEAT
-    coverage: np.ndarray  # (Q, shelves) COVERAGE
-    screenings: np.ndarray  # (F, shelves) a year of each registered latent pair that the facilitator covers
-    tally: np.ndarray  # TALLY, one record
-    account: np.ndarray  # ACCOUNT, one record
-    ledger: np.ndarray  # LEDGER, by municipality
-    lever: np.ndarray  # interventions.LEVERS of this month, one record
-    supply_free: np.ndarray  # units/yr, by supply stream
-    demand_free: np.ndarray
-    suppliers: np.ndarray  # i8, living exchanges of each demand stream
-    calendar: np.ndarray  # i4, first pair due in each month
-    closings: np.ndarray  # i4, first firm to close in each month
-    sites: np.ndarray  # u4, free sites by number
-    vacated: np.ndarray  # u4, sites of this month's closings by number
-    cases: np.ndarray  # CASE, in no order; room for every pair, of which memory holds what was ever used
-    moving: np.ndarray  # u4, cases identified, negotiating or active, in visiting order
-    found: np.ndarray  # u4, pairs found this month
-    carried: np.ndarray  # (F, places) u4, cases carried, oldest first
-    queue: np.ndarray  # (F, participants) ENTRY, heaps: who may be registered
-    ranking: np.ndarray  # ENTRY, a heap: cases that a facilitator may take, firms that close this month
-    parent: np.ndarray  # u4, by participant: scratch of observe_network
-    stages: np.ndarray  # i8, pairs in each stage
-    live_of_route: np.ndarray  # i8
-    live_here: np.ndarray  # (T, by-products) i8, living exchanges with a party in the municipality
-    members_of_sector: np.ndarray  # i8, participants present
-    members_of_size: np.ndarray  # i8
-    adopters_of_sector: np.ndarray  # i8
-    adopting: np.ndarray  # share of each sector's participants, for this month's learning
-    adopters_of_size: np.ndarray  # i8
-    market: np.ndarray  # prices.MARKET, K
-    unit_value: np.ndarray  # (K, discount classes)
-    waiting: np.ndarray  # (K, discount classes)
-    deal: np.ndarray  # DEAL of supplier and receiver
-    prospect: np.ndarray  # rules.PROSPECT of supplier and receiver
+    persons: Annotated[Array, "state.PERSON"]
+    learners: Annotated[Array, "state.LEARNER"]  # by participant
+    stays: Annotated[Array, "state.STAY"]  # by participant
+    pairs: Annotated[Array, "state.PAIR"]
+    towns: Annotated[Array, "state.TOWN"]
+    centres: Annotated[Array, "state.CENTRE"]  # F
+    seats: Annotated[Array, "state.SEAT", 2]  # (F, T)
+    coverage: Annotated[Array, "state.COVERAGE", 2]  # (Q, shelves)
+    screenings: Annotated[Array, "f8", 2]  # (F, shelves) a year of each registered latent pair that it covers
+    tally: Annotated[Array, "state.TALLY"]  # one record
+    account: Annotated[Array, "state.ACCOUNT"]  # one record
+    ledger: Annotated[Array, "state.LEDGER"]  # by municipality
+    lever: Annotated[Array, "interventions.LEVERS"]  # of this month, one record
+    supply_free: Annotated[Array, "f8"]  # units/yr, by supply stream
+    demand_free: Annotated[Array, "f8"]
+    suppliers: Annotated[Array, "i8"]  # living exchanges of each demand stream
+    calendar: Annotated[Array, "i4"]  # first pair due in each month
+    closings: Annotated[Array, "i4"]  # first firm to close in each month
+    sites: Annotated[Array, "u4"]  # free sites by number
+    vacated: Annotated[Array, "u4"]  # sites of this month's closings by number
+    cases: Annotated[Array, "state.CASE"]  # in no order; room for every pair, of which memory holds what was ever used
+    moving: Annotated[Array, "u4"]  # cases identified, negotiating or active, in visiting order
+    found: Annotated[Array, "u4"]  # pairs found this month
+    carried: Annotated[Array, "u4", 2]  # (F, places) cases carried, oldest first
+    queue: Annotated[Array, "state.ENTRY", 2]  # (F, participants) heaps: who may be registered
+    ranking: Annotated[Array, "state.ENTRY"]  # a heap: cases that a facilitator may take, firms that close this month
+    parent: Annotated[Array, "u4"]  # by participant: scratch of observe_network
+    stages: Annotated[Array, "i8"]  # pairs in each stage
+    live_of_route: Annotated[Array, "i8"]
+    live_here: Annotated[Array, "i8", 2]  # (T, by-products) living exchanges with a party in the municipality
+    members_of_sector: Annotated[Array, "i8"]  # participants present
+    members_of_size: Annotated[Array, "i8"]
+    adopters_of_sector: Annotated[Array, "i8"]
+    adopting: Annotated[Array, "f8"]  # share of each sector's participants, for this month's learning
+    adopters_of_size: Annotated[Array, "i8"]
+    market: Annotated[Array, "prices.MARKET"]  # K
+    unit_value: Annotated[Array, "f8", 2]  # (K, discount classes)
+    waiting: Annotated[Array, "f8", 2]  # (K, discount classes)
+    deal: Annotated[Array, "state.DEAL"]  # of supplier and receiver
+    prospect: Annotated[Array, "rules.PROSPECT"]  # of supplier and receiver
 
     def moving_cases(self) -> np.ndarray:
         """The cases in visiting order, with those lost in the last month done; a copy."""

@@ -61,27 +61,45 @@ def walking(volatility, impatience):
 
 
 @kernel
-def waiting(x, process, rates, hazard, reverting, values, slopes):
-    """Share of a value that moves with the raw material for which it pays to wait: V' psi/psi' over V.
+def steepness(process, rates, hazard):
+    """The slope of each commodity's reverting price and discount class, shape (commodities, classes, POINTS).
 
-    Shape (months, commodities, discount classes), as `values` of one unit a year and their `slopes` over the log price
-    (prices.unit_values); `hazard` 1/yr. 0 where prices stand still.
+    It takes longer than all the rest and is the same for all seeds. 0 where prices stand still or do not revert.
     """
+    tables = np.zeros((process.size, rates.size, POINTS))
+    for k in range(process.size):
+        if process[k].spread > 0.0 and process[k].a < 1.0:
+            kappa = -12.0 * math.log(process[k].a)
+            for c in range(rates.size):
+                tables[k, c] = slope((rates[c] + hazard) / kappa)
+    return tables
+
+
+@kernel
+def shares(x, process, rates, hazard, reverting, values, slopes, tables):
+    """What `waiting` says, with the slopes looked up in the `tables` of `steepness`."""
     result = np.zeros(values.shape)
     for k in range(process.size):
         one = process[k]
         if one.spread == 0.0:
             continue
         kappa = -12.0 * math.log(one.a)
-        for c in range(rates.size):
-            impatience = rates[c] + hazard
-            if reverting and one.a < 1.0:
-                table = slope(impatience / kappa)
-                for t in range(x.shape[0]):
-                    ahead = one.spread / between(table, x[t, k] / one.spread)
-                    result[t, k, c] = slopes[t, k, c] / values[t, k, c] * ahead
-            else:
-                yearly = one.spread if one.a == 1.0 else one.spread * math.sqrt(2.0 * kappa)
-                for t in range(x.shape[0]):
-                    result[t, k, c] = slopes[t, k, c] / values[t, k, c] * walking(yearly, impatience)
+        yearly = one.spread if one.a == 1.0 else one.spread * math.sqrt(2.0 * kappa)
+        for t in range(x.shape[0]):
+            for c in range(rates.size):
+                if reverting and one.a < 1.0:
+                    ahead = one.spread / between(tables[k, c], x[t, k] / one.spread)
+                else:
+                    ahead = walking(yearly, rates[c] + hazard)
+                result[t, k, c] = slopes[t, k, c] / values[t, k, c] * ahead
     return result
+
+
+@kernel
+def waiting(x, process, rates, hazard, reverting, values, slopes):
+    """Share of a value that moves with the raw material for which it pays to wait: V' psi/psi' over V.
+
+    Shape (months, commodities, discount classes), as `values` of one unit a year and their `slopes` over the log price
+    (prices.unit_values); `hazard` 1/yr. 0 where prices stand still.
+    """
+    return shares(x, process, rates, hazard, reverting, values, slopes, steepness(process, rates, hazard))

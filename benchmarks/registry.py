@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import dense, mechanisms, parallel, profile, runners, scale, startup, sweep, twin
+from benchmarks import building, dense, mechanisms, parallel, profile, runners, scale, startup, study, sweep, twin
 from benchmarks.report import Result
 from benchmarks.timing import Effort
 
@@ -14,8 +14,10 @@ BENCHMARKS: dict[str, Callable[[Effort], Result]] = {
     "runners": runners.measure,
     "parallel": parallel.measure,
     "sweep": sweep.measure,
+    "building": building.measure,
     "scale": scale.measure,
     "profile": profile.measure,
     "mechanisms": mechanisms.measure,
     "startup": startup.measure,
+    "study": study.measure,
 }

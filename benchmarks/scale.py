@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from matplotlib.figure import Figure
 
+from abm.parts import MEMORY
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import Run, build, simulate, spun_up
 from benchmarks.machine import forget_peak, peak_memory
@@ -87,6 +88,7 @@ def measure_here(firms: int) -> Size:
     exchanges: dict[str, list[float]] = {name: [] for name in scenarios}
     opportunities = []
     for seed in range(max(1, min(10, REPEATED // firms))):
+        MEMORY.clear()
         with spin_up_seconds() as spin_up:
             start = time.perf_counter()
             run = spun_up(first, seed, list(scenarios.values()))

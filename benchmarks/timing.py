@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from abm.parts import MEMORY
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -73,6 +75,7 @@ def alternate(rounds: int, subjects: Mapping[str, Subject]) -> Times:
         say(f"  round {number + 1} of {rounds}")
         for name in list(subjects) if number % 2 == 0 else reversed(list(subjects)):
             gc.collect()
+            MEMORY.clear()  # what an earlier round has built is not lent to this one
             start = time.perf_counter()
             answer = subjects[name].call(number)
             seconds[name].append((time.perf_counter() - start) / subjects[name].repeats)

@@ -27,8 +27,9 @@ from abm.plan import plan
 from abm.scenario import Scenario
 from abm.simulate import simulate_arms
 from experiments.analysis import left_out_words, outputs_of, unchanged_words, undefined_error
-from experiments.effect import REACH, unit, without_centre
+from experiments.effect import REACH, Arms, same_run, unit, without_centre
 from experiments.pairs import Difference, paired_differences
+from experiments.precision import UntilNarrow, UntilSteady, after, replicates_for, run_replicates
 from experiments.questions import EFFECT
 from experiments.ranges import declared_range
 from experiments.runner import Progress, replicate_seeds, run_all
@@ -38,6 +39,7 @@ GAMES: tuple[Game, ...] = ("additive", "fixed")
 Coalition = frozenset[str]
 NONE: Coalition = frozenset()
 POINTS = 16  # of the ranges of reach
+TOGETHER = 4  # points that share a spin-up: one replicate at all points would be too long a piece of work for a thread
 
 
 def players(scenario: Scenario) -> tuple[str, ...]:
@@ -115,11 +117,16 @@ class Attribution:
     undefined: int = 0
 
     @property
+    def replicates(self) -> int:
+        """That were run."""
+        return self.pairs + self.undefined
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What is said where the indicator never changes, or is not always defined."""
         name = f"{EFFECT}{self.indicator}"
         said = (unchanged_words(name),) if self.unchanged else ()
-        return said + left_out_words(name, self.undefined, self.pairs + self.undefined, "replicates")
+        return said + left_out_words(name, self.undefined, self.replicates, "replicates")
 
     def ranked(self) -> list[str]:
         """Functions by their value, highest first."""
@@ -131,36 +138,69 @@ def _worths(arms: Sequence[Scenario], columns: Sequence[int], seed: int) -> np.n
     return np.array([run.values[-1, columns] for run in simulate_arms(arms, seed)])
 
 
+Centres = Mapping[tuple[Game, Coalition], Scenario]
+
+
+def centres(scenario: Scenario) -> Centres:
+    """The centre of every coalition, in both games."""
+    names = players(scenario)
+    return {(game, part): with_coalition(scenario, part, game) for game in GAMES for part in coalitions(names)}
+
+
+def to_run(every: Centres, known: Arms | None) -> list[Scenario]:
+    """Centres that are not the same as another one, nor as an arm that is known; all but the former if that is none."""
+    unlike = {same_run(one): one for one in every.values()}
+    there = set(map(same_run, known.scenarios.values())) if known else set()
+    return [one for key, one in unlike.items() if key not in there] or list(unlike.values())
+
+
 def attribute(
     scenario: Scenario,
     indicators: Sequence[str] = ("exchanges", "adoption", "carbon"),
     *,
-    replicates: int = 100,
+    replicates: int | UntilNarrow = 100,
     seed: int = 1,
     workers: int | None = None,
     progress: Progress | None = None,
+    known: Arms | None = None,
 ) -> list[Attribution]:
     """Values of the functions in both games, for each indicator.
 
-    Raises ValueError if nobody works at the centre, or where an indicator is defined in fewer than two replicates.
+    Until they are narrow: the values of all functions in both games. Of arms that are `known`, with this seed and as
+    many replicates, nothing is run again. Raises ValueError if nobody works at the centre, or where an indicator is
+    defined in fewer than two replicates.
     """
     names = players(scenario)
     if not names or not float(scenario.values["facilitator.fte"]) > 0.0:
         raise ValueError("nobody works at the centre, so there is nothing to attribute")
-    kept: dict[tuple[Game, Coalition], Scenario] = {}
-    for game in GAMES:
-        kept |= {(game, part): with_coalition(scenario, part, game) for part in coalitions(names)}
+    every = centres(scenario)
+    new = to_run(every, known)
     columns = [plan(scenario).columns.index(name) for name in indicators]
-    seeds = replicate_seeds(seed, replicates)
-    runs = np.array(
-        run_all(partial(_worths, list(kept.values()), columns), seeds, workers=workers, progress=progress)
-    )  # (replicates, coalitions, indicators)
+
+    def worths(found: Sequence[np.ndarray]) -> dict[tuple[Game, Coalition], np.ndarray]:
+        """Of every coalition in the replicates run so far, shape (replicates, indicators)."""
+        runs = {same_run(arm): ends for arm, ends in zip(new, np.array(found).swapaxes(0, 1), strict=True)}
+        if known:
+            runs |= {
+                same_run(arm): ends[: len(found), columns]
+                for arm, ends in zip(known.scenarios.values(), known.ends, strict=True)
+            }
+        return {one: runs[same_run(arm)] for one, arm in every.items()}
+
+    def values(found: Sequence[np.ndarray], indicator: str) -> np.ndarray:
+        """Of each function in both games, shape (replicates, 2 * functions)."""
+        place, of = indicators.index(indicator), worths(found)
+        games = [{part: ends[:, place] for (other, part), ends in of.items() if other == game} for game in GAMES]
+        return np.concatenate([shapley(one, names) for one in games]).T
+
+    found = run_replicates(partial(_worths, new, columns), replicates, seed, values, workers=workers, progress=progress)
+    runs = worths(found)
     return [
         _attribution(
             game,
             indicator,
             names,
-            {part: runs[:, place, number] for place, (other, part) in enumerate(kept) if other == game},
+            {part: ends[:, number] for (other, part), ends in runs.items() if other == game},
             seed,
         )
         for number, indicator in enumerate(indicators)
@@ -208,8 +248,9 @@ def _attribution(
 class ReachRanks:
     """How values of the additive game move when the reach of one person does, over its declared ranges.
 
-    `values` has shape (points, functions): means over the replicates. `first`: share of points at which each function
-    has the highest value; `low` and `high`: 10 and 90 % quantiles of its value over the points.
+    `values` has shape (points, functions): means over the replicates, of which there were so many `runs`. `first`:
+    share of points at which each function has the highest value; `low` and `high`: 10 and 90 % quantiles of its value
+    over the points.
     """
 
     indicator: str
@@ -217,6 +258,7 @@ class ReachRanks:
     values: np.ndarray
     replicates: int
     seed: int
+    runs: int
 
     @property
     def first(self) -> dict[str, float]:
@@ -246,24 +288,50 @@ def reach_ranks(
     indicator: str = "exchanges",
     *,
     points: int = POINTS,
-    replicates: int = 20,
+    replicates: int | UntilSteady = 20,
     seed: int = 1,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> ReachRanks:
-    """Values of the additive game at points of the ranges of reach, on the same replicates at all."""
+    """Values of the additive game at points of the ranges of reach, on the same replicates at all.
+
+    Nobody has no reach: that coalition is run once for the points that share a spin-up.
+    """
     names = players(scenario)
     column = plan(scenario).columns.index(indicator)
-    parts = coalitions(names)
+    nobody, parts = without_centre(scenario), coalitions(names)[1:]
     changed = [scenario.with_values(point) for point in reach_points(scenario, points, seed)]
     arms = [[with_coalition(one, part, "additive") for part in parts] for one in changed]
+    chunks = [arms[first : first + TOGETHER] for first in range(0, points, TOGETHER)]
 
-    def values(one: int) -> np.ndarray:
-        worths = [_worths(kept, [column], one)[:, 0] for kept in arms]
-        return np.array([shapley(dict(zip(parts, worth - worth[0], strict=True)), names) for worth in worths])
+    def values(chunk: int, one: int) -> np.ndarray:
+        """Of each function at the points of a chunk in a replicate, shape (points, functions)."""
+        ends = _worths([nobody, *(arm for point in chunks[chunk] for arm in point)], [column], one)[:, 0]
+        worths = ends[1:].reshape(-1, len(parts)) - ends[0]
+        return np.array(
+            [shapley({NONE: 0.0 * ends[0], **dict(zip(parts, worth, strict=True))}, names) for worth in worths]
+        )
 
-    found = np.array(run_all(values, replicate_seeds(seed, replicates), workers=workers, progress=progress))
+    def run(first: int, last: int) -> np.ndarray:
+        """Replicates from the first to before the last, shape (replicates, points, functions)."""
+        seeds, before = replicate_seeds(seed, last), first * len(chunks)
+
+        def task(number: int) -> np.ndarray:
+            replicate, chunk = divmod(number, len(chunks))
+            return values(chunk, seeds[replicate])
+
+        found = run_all(task, range(before, last * len(chunks)), workers=workers, progress=after(before, progress))
+        return np.concatenate(found).reshape(last - first, points, len(names))
+
+    if isinstance(replicates, int):
+        found = run(0, replicates)
+    else:
+        found = run(0, min(replicates.first, replicates.most))
+        needed = replicates_for(found, replicates)
+        if needed > len(found):
+            found = np.concatenate([found, run(len(found), needed)])
     there = np.isfinite(found).all(axis=(1, 2))
     if not there.any():
-        raise undefined_error(f"{EFFECT}{indicator}", replicates, replicates, "replicates", "functions")
-    return ReachRanks(indicator, names, found[there].mean(axis=0), int(there.sum()), seed)
+        raise undefined_error(f"{EFFECT}{indicator}", len(found), len(found), "replicates", "functions")
+    runs = len(found) * (points * len(parts) + len(chunks))
+    return ReachRanks(indicator, names, found[there].mean(axis=0), int(there.sum()), seed, runs)

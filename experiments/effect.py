@@ -8,7 +8,7 @@ that a single future brings little: risk.py.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from abm.observe import INDICATORS
 from abm.parameters import BY_NAME, FUNCTIONS, Value
 from abm.plan import plan
 from abm.scenario import Scenario
-from abm.simulate import Network, simulate_arms
+from abm.simulate import Network, Trajectory, check_arms, simulate_arms
 from abm.texts import position
 from experiments.pairs import Difference, Ratio, fieller, paired_differences
 from experiments.precision import UntilNarrow, run_replicates
@@ -50,7 +50,8 @@ class Arms:
     """Runs of several arms on the same replicates.
 
     `ends` has shape (arms, replicates, columns), at the horizon; `monthly` (replicates, months, kept columns) for some
-    arms; `ledgers` (arms, replicates, municipalities), see Trajectory; `networks` are those of the first replicate.
+    arms; `ledgers` (arms, replicates, municipalities), see Trajectory; `networks` are those of the first replicate;
+    `scenarios` are what was run, by arm.
     """
 
     seed: int
@@ -61,6 +62,7 @@ class Arms:
     ledgers: np.ndarray
     networks: Mapping[str, Network]
     kept: tuple[str, ...]  # columns of `monthly`
+    scenarios: Mapping[str, Scenario] = field(default_factory=dict)
 
     @property
     def pairs(self) -> int:
@@ -157,10 +159,23 @@ class _Kept:
     networks: dict[str, Network]
 
 
+def same_run(arm: Scenario) -> tuple[Value, ...]:
+    """Equal for variants of one scenario (`with_values`) that have the same run on the same seed."""
+    return tuple(arm.values.values())
+
+
+def simulate_once(arms: Sequence[Scenario], seed: int) -> list[Trajectory]:
+    """As `simulate_arms`; arms with the same values are one run."""
+    check_arms(arms)  # also those that are left out then
+    unlike = {same_run(arm): arm for arm in arms}
+    runs = dict(zip(unlike, simulate_arms(list(unlike.values()), seed), strict=True))
+    return [runs[same_run(arm)] for arm in arms]
+
+
 def _one_replicate(
     arms: Mapping[str, Scenario], monthly: Sequence[str], columns: Sequence[int], first: int, seed: int
 ) -> _Kept:
-    runs = dict(zip(arms, simulate_arms(list(arms.values()), seed), strict=True))
+    runs = dict(zip(arms, simulate_once(list(arms.values()), seed), strict=True))
     return _Kept(
         np.array([run.values[-1] for run in runs.values()]),
         {name: runs[name].values[:, columns] for name in monthly},
@@ -203,6 +218,7 @@ def run_arms(
         np.array([one.ledgers for one in found]).swapaxes(0, 1),
         found[0].networks,
         tuple(kept),
+        dict(arms),
     )
 
 

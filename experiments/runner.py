@@ -56,7 +56,7 @@ def run_all(
     picklable. An error or an interrupt cancels what has not started and is raised.
     """
     if executor is None:
-        with _quick_switches(), ThreadPoolExecutor(workers or default_workers()) as threads:
+        with quick_switches(), ThreadPoolExecutor(workers or default_workers()) as threads:
             return run_all(function, seeds, executor=threads, progress=progress)
     results: list[Result] = []
     futures = [executor.submit(function, seed) for seed in seeds[:1]]
@@ -75,7 +75,7 @@ def run_all(
 
 
 @contextmanager
-def _quick_switches() -> Iterator[None]:
+def quick_switches() -> Iterator[None]:
     """While this lasts threads wait for the interpreter `SWITCH` at most; of several at a time the last one ends it."""
     global _under_way, _usual
     with _LOCK:

@@ -153,7 +153,8 @@ def simulate_draws(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
             groups.setdefault((draw.seed, pasts[draw.row, name]), []).append((draw, (draw.row, name)))
     kept, thinned = _columns(job, job.kept), _columns(job, job.trajectories.indicators if job.trajectories else ())
     runs, months = {}, {}
-    for members in groups.values():
+    # rows of one seed one after another: what their regions have in common is built once, however large it is
+    for members in sorted(groups.values(), key=lambda members: members[0][0].seed):
         for (draw, key), result in zip(members, _simulate(scenarios, members), strict=True):
             facts = _facts(job, draw, key[1])
             runs[draw, key[1]] = facts | _end(result, kept)

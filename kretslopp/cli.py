@@ -76,9 +76,11 @@ def study(
     given = read_posterior(posterior) if posterior else None
     folder = output_folder(out, scenario.name, "study")
     from kretslopp.progress import Stages
-    from results.study import make_study
 
     with Stages() as stages:
+        stages.stage("loading what reports and figures need")
+        from results.study import make_study
+
         text = make_study(
             scenario,
             folder,

@@ -10,15 +10,18 @@ from typing import Any
 
 
 class Reporter:
-    """Tells how many of `total` are done (None: the first update says of how many); use as a context."""
+    """Tells at once what is being done, and then how many of `total` (None: the first update says of how many) are; use
+    as a context. Before anything else the model is compiled, if it is the model that is at work."""
 
-    def __init__(self, what: str, total: int | None) -> None:
-        self.what, self.total = what, total
+    def __init__(self, what: str, total: int | None, *, runs: bool = True) -> None:
+        self.what, self.total, self.runs = what, total, runs
         self.bar: Any = None
         self.task: Any = None
         self.told = 0
 
     def __enter__(self) -> Reporter:
+        if self.runs:
+            compile_first()
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -32,17 +35,16 @@ class Reporter:
                 transient=True,
             )
             self.bar.start()
-            if self.total is not None:
-                self.task = self.bar.add_task(f"{self.what} (kernels compile first)", total=self.total)
-        elif self.total is not None:
-            print(f"{self.what}: 0/{self.total} (kernels compile at the first run)", file=sys.stderr, flush=True)
+            self.task = self.bar.add_task(self.what, total=self.total)
+        elif self.total is None:
+            print(f"{self.what} ...", file=sys.stderr, flush=True)
+        else:
+            print(f"{self.what}: 0 of {self.total}", file=sys.stderr, flush=True)
         return self
 
     def update(self, done: int, total: int) -> None:
         """`done` of `total` are finished."""
-        if self.bar and self.task is None:
-            self.task = self.bar.add_task(self.what, total=total, completed=done)
-        elif self.bar:
+        if self.bar:
             self.bar.update(self.task, completed=done, total=total, description=self.what)
         elif total:
             if total != self.total:  # it is more than was thought
@@ -50,13 +52,30 @@ class Reporter:
             if done * 10 // total <= self.told:
                 return
             self.told = done * 10 // total
-            print(f"{self.what}: {done}/{total}", file=sys.stderr, flush=True)
+            print(f"{self.what}: {done} of {total}", file=sys.stderr, flush=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.bar:
             self.bar.stop()
+
+
+def compile_first() -> None:
+    """Compile the model unless that was done on this machine before, and say how far it is."""
+    from abm.compiling import prepare
+    from experiments.runner import default_workers
+
+    with ExitStack() as stack:
+        reporter: Reporter | None = None
+
+        def tell(done: int, total: int) -> None:
+            nonlocal reporter
+            if reporter is None:
+                reporter = stack.enter_context(Reporter("compiling the model, once on this machine", total, runs=False))
+            reporter.update(done, total)
+
+        prepare(default_workers(), tell)
 
 
 class Stages:

@@ -61,7 +61,7 @@ def sweep(
 
             executor, width = stack.enter_context(dask_executor(dask, workers))
         if dry_run or done_in(folder) < plan.runs:
-            print("timing a few runs (kernels compile at the first on a machine)", file=sys.stderr, flush=True)
+            print("timing a few runs", file=sys.stderr, flush=True)
             demand = estimate(plan)
             if dry_run:
                 facts = _demand_facts(plan, demand, width)

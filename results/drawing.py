@@ -163,16 +163,33 @@ def new_figure(height: float) -> Figure:
     return figure
 
 
-def write_figure(draw: Callable[[], Figure], file: Path, title: str) -> str:
-    """Draw in the common style and write `file`.png and .svg; returns the text of the SVG."""
+@dataclass(frozen=True)
+class Picture:
+    """A figure as it is written: the bytes of its PNG and the text of its SVG."""
+
+    png: bytes
+    svg: str
+
+    def write(self, file: Path) -> None:
+        """Write `file`.png and .svg."""
+        with whole(file.with_name(f"{file.name}.png")) as temporary:
+            temporary.write_bytes(self.png)
+        write_text(file.with_name(f"{file.name}.svg"), self.svg)
+
+
+def picture(draw: Callable[[], Figure], title: str) -> Picture:
+    """Draw in the common style, which is set for the whole process as long: one at a time."""
+    png, svg = io.BytesIO(), io.StringIO()
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = draw()
-        with whole(file.with_name(f"{file.name}.png")) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-        svg = io.StringIO()
+        figure.savefig(png, format="png", metadata={"Software": None})
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
-    write_text(file.with_name(f"{file.name}.svg"), svg.getvalue())
-    return svg.getvalue()
+    return Picture(png.getvalue(), svg.getvalue())
+
+
+def write_figure(draw: Callable[[], Figure], file: Path, title: str) -> None:
+    """Draw in the common style and write `file`.png and .svg."""
+    picture(draw, title).write(file)
 
 
 def single_axes(figure: Figure) -> Axes:

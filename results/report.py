@@ -23,6 +23,7 @@ from experiments.files import commit
 from experiments.pairs import Difference, Ratio
 from experiments.risk import ASKED, risk_of
 from experiments.unmeasured import Unmeasured
+from results.allocation import allocation_words
 from results.answer import Beyond, answer, is_clear
 from results.drawing import Study, function_label, staff
 from results.figures import FIGURES
@@ -349,6 +350,7 @@ def _content(study: Study) -> dict[str, Any]:
         "judged": f"{judged} of {len(PARAMETERS)}",
         "reach": RANKING,
         "gain": gain_text(study),
+        "allocation": allocation_words(study),
         "gross": ratio_cell(centre.gross_cost),
         "average": ratio_cell(centre.average_cost),
         "command": escape(command(study)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,18 +19,28 @@ from calibration.posterior import FEWEST_DRAWS, Posterior, posterior_effect
 from experiments.attribution import attribute, reach_ranks
 from experiments.breakeven import PATHS, benefit
 from experiments.budget import Stage, unseen
-from experiments.effect import OUTLAY, WITH, WITHOUT, Arms, effect_of, run_arms, single_function, without_centre
+from experiments.effect import (
+    OUTLAY,
+    WITH,
+    WITHOUT,
+    Arms,
+    effect_of,
+    run_arms,
+    single_function,
+    without_centre,
+)
 from experiments.files import manifest, write_csv, write_json, write_parquet, write_text
 from experiments.increments import increments
-from experiments.methods import Analysis, least_runs, morris
+from experiments.methods import Analysis, morris
 from experiments.precision import UntilNarrow
 from experiments.questions import Question, all_inputs, read_outcome
 from experiments.risk import SMALL, Small
-from experiments.runner import default_workers, replicate_seeds
+from experiments.runner import default_workers, quick_switches, replicate_seeds
 from experiments.unmeasured import Unmeasured, over_unmeasured, points_for
+from results.allocation import SCREENED_FOR, reach_replicates, screening_runs, share_replicates
 from results.answer import answer_text
 from results.drawing import Study, staff
-from results.figures import write_figures
+from results.figures import Drawer
 from results.influence import analysis_text, attribution_frame, attribution_rows, attribution_words
 from results.listings import as_text
 from results.posteriors import posterior_frame, posterior_text
@@ -49,11 +59,14 @@ from results.tables import HEADLINES, effect_table, effects_frame
 DOSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # FTE
 ENDS: tuple[Literal["low", "high"], ...] = ("low", "high")  # of the assumed reach of one person
 MONTHLY = (WITHOUT, WITH)  # arms whose months are kept
-MOST_SHARES, FEW_RANKS = 100, 20  # replicates for what each function adds, and over the ranges of reach, at most
-SCREENED = 45  # runs of the screening per replicate of the study
+Grown = Callable[[Study], None]
 SOMETIMES = ("functions", "screening", "posterior", "unmeasured")  # tables that not every study has
 ALONE = "Each function alone (against no centre"  # title of a table
 FEW_SHOWN = 10  # inputs of the screening on the terminal
+
+
+def unshown(study: Study) -> None:
+    """Nobody looks at a study that is under way."""
 
 
 def _alone(function: str, reach: str = "") -> str:
@@ -90,11 +103,15 @@ def run_study(
     small: Mapping[str, Small] = SMALL,
     quick: bool = False,
     stage: Stage = unseen,
+    grown: Grown = unshown,
 ) -> Study:
     """Run all arms on the same replicates and estimate the effect of each against the arm without the centre; then what
     each function adds, how that and the effect move over what nobody has measured, and what the effect is sensitive to
     (`quick` leaves these out). Of a posterior there are as many draws as replicates. `small`: effects that are little.
-    `stage` is told what is being done."""
+
+    How many runs each of these has: allocation.py.
+    `stage` is told what is being done, `grown` is given the study whenever a part has been added.
+    """
     told = stage("runs on each seed")
     arms = run_arms(
         study_arms(scenario), replicates=replicates, seed=seed, monthly=MONTHLY, workers=workers, progress=told
@@ -113,38 +130,43 @@ def run_study(
     _, pays = benefit(scenario, more, seed)
     study = Study(scenario, arms, effects[WITH], alone, reach, doses, small=small, quick=quick)
     study = replace(study, increments=steps, break_even=pays)
+    grown(study)
     if posterior:
         told, draws = stage("draws from the posterior"), max(arms.pairs, FEWEST_DRAWS)
         over = posterior_effect(scenario, posterior, draws=draws, seed=seed, workers=workers, progress=told)
         study = replace(study, posterior=over)
-    return study if not alone else _explained(study, seed, workers, stage)
+    return study if not alone else _explained(study, seed, workers, stage, grown)
 
 
-def _explained(study: Study, seed: int, workers: int | None, stage: Stage) -> Study:
+def _explained(study: Study, seed: int, workers: int | None, stage: Stage, grown: Grown) -> Study:
     """With what each function adds, how that hangs on reach, and what the effect is sensitive to."""
     scenario, pairs = study.scenario, study.arms.pairs
     told = stage("what each function adds, replicates")
-    few = min(pairs, MOST_SHARES)
-    shares = attribute(scenario, replicates=few, seed=seed, workers=workers, progress=told) if pairs > 1 else []
+    wanted = share_replicates(study.centre)
+    how: dict[str, Any] = {"seed": seed, "workers": workers}
+    shares = attribute(scenario, replicates=wanted, progress=told, known=study.arms, **how) if pairs > 1 else []
     ranks = None
     if shares and not study.quick and not scenario.facilitators:  # their reach would move too
-        told = stage("over the ranges of reach, replicates")
-        ranks = reach_ranks(scenario, replicates=min(pairs, FEW_RANKS), seed=seed, workers=workers, progress=told)
+        told = stage("over the ranges of reach, groups of points")
+        ranks = reach_ranks(scenario, replicates=reach_replicates(pairs), progress=told, **how)
     study = replace(study, attribution=tuple(shares), ranks=ranks)
+    grown(study)
     if study.quick:
         return study
     told, shown = stage("over what nobody has measured, points"), [name for name, _ in HEADLINES]
-    over = over_unmeasured(scenario, shown, points=points_for(pairs), seed=seed, workers=workers, progress=told)
-    screening = _screened(scenario, SCREENED * min(pairs, MOST_SHARES), seed, workers, stage)
-    return replace(study, unmeasured=over, screening=screening)
+    over = over_unmeasured(scenario, shown, points=points_for(pairs), progress=told, **how)
+    study = replace(study, unmeasured=over)
+    study = replace(study, screening=_screened(scenario, screening_runs(study), seed, workers, stage))
+    grown(study)
+    return study
 
 
 def _screened(scenario: Scenario, runs: int, seed: int, workers: int | None, stage: Stage) -> Analysis | None:
-    """Morris screening of the effect on adoption, or None where the study's runs are too few for it."""
-    outcome, inputs = read_outcome("effect.adoption", scenario), tuple(all_inputs(scenario))
-    if runs < least_runs(len(inputs), outcome):
+    """Morris screening of the effect on adoption, or None where there are no runs for it."""
+    if runs == 0:
         return None
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(workers or default_workers()) as threads:
+    outcome, inputs = read_outcome(SCREENED_FOR, scenario), tuple(all_inputs(scenario))
+    with TemporaryDirectory() as folder, quick_switches(), ThreadPoolExecutor(workers or default_workers()) as threads:
         question = Question(scenario, inputs, outcome, seed, Path(folder), workers or default_workers(), threads, stage)
         return morris(question, runs)
 
@@ -192,8 +214,15 @@ def unmeasured_frame(found: Unmeasured) -> pd.DataFrame:
     return pd.DataFrame({**found.values, **effects}).assign(replicates=found.replicates, seed=found.seed)
 
 
-def write_study(study: Study, folder: Path) -> None:
-    """Write tables, figures and report, and last the manifest: where it is, the rest belongs together."""
+def write_study(study: Study, folder: Path, drawer: Drawer | None = None) -> None:
+    """Write tables, figures and report, and last the manifest: where it is, the rest belongs together.
+
+    `drawer` may have drawn some of the figures before.
+    """
+    if drawer is None:
+        with Drawer() as own:
+            return write_study(study, folder, own)
+    drawer.draw(study)
     arms, file = study.arms, folder / "manifest.json"
     for stale in (file, folder / "report.html", *(folder / f"{name}.csv" for name in SOMETIMES)):
         stale.unlink(missing_ok=True)
@@ -220,8 +249,7 @@ def write_study(study: Study, folder: Path) -> None:
         write_csv(folder / "screening.csv", study.screening.table.assign(**facts))
     if study.posterior:
         write_csv(folder / "posterior.csv", posterior_frame(study.posterior))
-    drawings = write_figures(study, folder / "figures")
-    write_text(folder / "report.html", report_html(study, drawings))
+    write_text(folder / "report.html", report_html(study, drawer.write(folder / "figures")))
     more: dict[str, Any] = {"arms": list(arms.arm_names), "doses": list(study.doses)}
     more |= {"posterior": study.posterior.source} if study.posterior else {}
     write_json(file, manifest(study.scenario, "study", seed=arms.seed, replicates=study.centre.pairs, **more))
@@ -268,11 +296,13 @@ def make_study(
     stage: Stage = unseen,
 ) -> str:
     """Run the study of a scenario and write it into `folder`; returns the text for the terminal."""
-    study = run_study(
-        scenario, replicates=replicates, seed=seed, workers=workers, posterior=posterior, small=small, quick=quick,
-        stage=stage,
-    )  # fmt: skip
-    write_study(study, folder)
+    with Drawer() as drawer:
+        study = run_study(
+            scenario, replicates=replicates, seed=seed, workers=workers, posterior=posterior, small=small, quick=quick,
+            stage=stage, grown=drawer.draw,
+        )  # fmt: skip
+        stage("tables, figures and report are written")
+        write_study(study, folder, drawer)
     text = study_text(study)
     if not isinstance(replicates, int) and (found := study.centre.indicators.get(replicates.indicator)):
         width = found.ci_high - found.ci_low

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +16,6 @@ from experiments.designs import Design
 from experiments.store import Store
 from experiments.sweep import Report, run_sweep
 
-KRETSLOPP = [sys.executable, "-c", "from kretslopp.cli import main; main()"]
 TEXT = """
 region = "tiny"
 months = 24
@@ -72,18 +69,6 @@ def assert_same(folder: Path, reference: Path) -> None:
         pd.testing.assert_frame_equal(runs(folder, kind), runs(reference, kind), check_exact=True)
 
 
-def call(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The command line, to its end."""
-    return subprocess.run([*KRETSLOPP, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
-
-
-def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    """The command line, under way."""
-    return subprocess.Popen(
-        [*KRETSLOPP, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd
-    )
-
-
 def until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 300.0) -> None:
     """Wait until something is so; fails if the process ends before, or it takes too long."""
     patience = time.monotonic() + seconds
@@ -107,9 +92,3 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def gone(processes: Sequence[psutil.Process]) -> bool:
     """Have they all ended?"""
     return all(not one.is_running() or one.status() == psutil.STATUS_ZOMBIE for one in processes)
-
-
-def environment() -> dict[str, str]:
-    """For processes that must find the project's packages."""
-    root = str(Path(__file__).resolve().parent.parent)
-    return {**os.environ, "PYTHONPATH": root}

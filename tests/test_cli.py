@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,12 +12,7 @@ import pandas as pd
 import pytest
 
 from experiments.files import whole, write_json
-
-KRETSLOPP = [sys.executable, "-c", "from kretslopp.cli import main; main()"]
-
-
-def _call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*KRETSLOPP, *arguments], capture_output=True, text=True, check=False, cwd=cwd)
+from tests.processes import KRETSLOPP, Start, call
 
 
 @pytest.mark.parametrize(
@@ -54,17 +47,17 @@ def _call(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
     ],
 )
 def test_wrong_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], expected: str) -> None:
-    call = _call(*arguments, cwd=tmp_path)
-    assert call.returncode == 2
-    assert len(call.stderr.strip().splitlines()) == 1
-    assert expected in call.stderr
-    assert call.stdout == ""
+    ended = call(*arguments, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert expected in ended.stderr
+    assert ended.stdout == ""
     assert list(tmp_path.rglob("*")) == []  # nothing was started
 
 
 def test_several_errors_are_several_lines(tmp_path: Path) -> None:
-    call = _call("run", "tiny", "--set", "a.b=1", "--set", "facilitator.fte=-2", cwd=tmp_path)
-    assert (call.returncode, len(call.stderr.strip().splitlines())) == (2, 2)
+    ended = call("run", "tiny", "--set", "a.b=1", "--set", "facilitator.fte=-2", cwd=tmp_path)
+    assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 2)
 
 
 def test_a_rule_file_from_anywhere(tmp_path: Path) -> None:
@@ -73,8 +66,8 @@ def test_a_rule_file_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "mine.py").write_text(example.read_text())
     setting = "appraisal.mix=rules/mine.py:prospect_theory@0.5, npv@C24"
-    call = _call("study", "tiny", "--replicates", "3", "--months", "24", "--set", setting, "--out", "o", cwd=tmp_path)
-    assert call.returncode == 0, call.stderr
+    ended = call("study", "tiny", "--replicates", "3", "--months", "24", "--set", setting, "--out", "o", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
     manifest = json.loads((tmp_path / "o" / "manifest.json").read_text())
     assert list(manifest["rule_files"]) == [str(tmp_path / "rules" / "mine.py")]
     report = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
@@ -83,40 +76,40 @@ def test_a_rule_file_from_anywhere(tmp_path: Path) -> None:
 
 
 def test_rules_are_listed_with_their_sources(tmp_path: Path) -> None:
-    rows = json.loads(_call("list", "rules", "--json", cwd=tmp_path).stdout)
+    rows = json.loads(call("list", "rules", "--json", cwd=tmp_path).stdout)
     assert [row["name"] for row in rows] == ["npv", "payback", "real_option", "planned_behaviour", "satisficing"]
     assert all(row["meaning"] and row["source"] for row in rows)
     assert "appraisal.aspiration" in rows[-1]["parameters"]
 
 
 def test_effect_json(tmp_path: Path) -> None:
-    call = _call("effect", "tiny", "--fte", "4", "--replicates", "12", "--months", "60", "--json", cwd=tmp_path)
-    assert call.returncode == 0
-    result = json.loads(call.stdout)
+    ended = call("effect", "tiny", "--fte", "4", "--replicates", "12", "--months", "60", "--json", cwd=tmp_path)
+    assert ended.returncode == 0
+    result = json.loads(ended.stdout)
     adoption = result["indicators"]["adoption"]
     assert set(adoption) >= {"mean", "ci_low", "ci_high", "pairs", "pairing_gain", "pairing_gain_ci"}
     assert (adoption["pairs"], result["months"], result["seed"]) == (12, 60, 1)
     assert adoption["ci_low"] <= adoption["mean"] <= adoption["ci_high"]
-    assert "12/12" in call.stderr
-    again = _call("effect", "tiny", "--fte", "4", "--replicates", "12", "--months", "60", "--json", cwd=tmp_path)
-    assert again.stdout == call.stdout
+    assert "12 of 12" in ended.stderr
+    again = call("effect", "tiny", "--fte", "4", "--replicates", "12", "--months", "60", "--json", cwd=tmp_path)
+    assert again.stdout == ended.stdout
 
 
 def test_one_pair_has_no_interval_but_valid_json(tmp_path: Path) -> None:
-    call = _call("effect", "tiny", "--replicates", "1", "--months", "3", "--json", cwd=tmp_path)
-    assert call.returncode == 0, call.stderr
+    ended = call("effect", "tiny", "--replicates", "1", "--months", "3", "--json", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
 
     def refuse(name: str) -> None:
         raise AssertionError(name)
 
-    adoption = json.loads(call.stdout, parse_constant=refuse)["indicators"]["adoption"]
+    adoption = json.loads(ended.stdout, parse_constant=refuse)["indicators"]["adoption"]
     assert adoption["ci_low"] is None
     assert adoption["pairing_gain"] is None
 
 
 def test_run_writes_trajectories_and_manifest(tmp_path: Path) -> None:
-    call = _call("run", "tiny", "--replicates", "3", "--months", "24", "--out", "out", cwd=tmp_path)
-    assert call.returncode == 0
+    ended = call("run", "tiny", "--replicates", "3", "--months", "24", "--out", "out", cwd=tmp_path)
+    assert ended.returncode == 0
     frame = pd.read_parquet(tmp_path / "out" / "trajectories.parquet")
     assert list(frame.columns[:3]) == ["replicate", "month", "adoption"]
     assert (len(frame), frame["month"].min(), frame["month"].max()) == (72, 1, 24)
@@ -129,9 +122,9 @@ def test_run_writes_trajectories_and_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["regions", "parameters", "byproducts", "rules", "indicators"])
 def test_lists(what: str) -> None:
-    rows = json.loads(_call("list", what, "--json").stdout)
+    rows = json.loads(call("list", what, "--json").stdout)
     assert len(rows) >= 2
-    text = _call("list", what).stdout
+    text = call("list", what).stdout
     assert len(text.splitlines()) == len(rows) + 1
     expected = {
         "parameters": {"name", "default", "low", "high", "unit", "meaning", "source"},
@@ -141,17 +134,10 @@ def test_lists(what: str) -> None:
 
 
 @pytest.mark.slow
-def test_interrupting_leaves_no_half_written_file(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [*KRETSLOPP, "study", "ostergotland", "--replicates", "2000", "--out", "out"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
-    )
+def test_interrupting_leaves_no_half_written_file(start: Start, tmp_path: Path) -> None:
+    process = start([*KRETSLOPP, "study", "ostergotland", "--replicates", "400", "--out", "out"], tmp_path)
     assert process.stderr is not None
-    while "200/2000" not in process.stderr.readline():
+    while "40 of 400" not in process.stderr.readline():
         assert process.poll() is None
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)

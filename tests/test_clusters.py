@@ -15,7 +15,8 @@ from types import ModuleType
 import pytest
 
 from experiments.store import Store
-from tests.sweeps import assert_same, design, environment, gone, serially, shards, until, workers_of, write_design
+from tests.processes import Start, environment
+from tests.sweeps import assert_same, design, gone, serially, shards, until, workers_of, write_design
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, EXAMPLES = ROOT / "docs" / "clusters.md", ROOT / "docs" / "examples"
@@ -41,17 +42,10 @@ def login_node(tmp_path: Path) -> dict[str, str]:
     return {"NUMBA_CACHE_DIR": "", **known, "PATH": f"{program.parent}{os.pathsep}{known['PATH']}"}
 
 
-def _job(cwd: Path, env: Mapping[str, str], number: int, of: int) -> subprocess.Popen[str]:
+def _job(start: Start, cwd: Path, env: Mapping[str, str], number: int, of: int) -> subprocess.Popen[str]:
     """One job of an array, as SLURM starts it."""
     slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_ARRAY_TASK_COUNT": str(of), "SLURM_CPUS_PER_TASK": "1"}
-    return subprocess.Popen(
-        ["bash", str(EXAMPLES / "sweep.slurm"), "design.toml", "out"],
-        env={**env, **slurm},
-        cwd=cwd,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    return start(["bash", str(EXAMPLES / "sweep.slurm"), "design.toml", "out"], cwd, {**env, **slurm})
 
 
 def _core_hours(folder: Path) -> float:
@@ -68,9 +62,9 @@ def test_the_page_shows_the_job_script() -> None:
 
 
 @pytest.mark.slow
-def test_an_array_of_jobs(tmp_path: Path, login_node: dict[str, str], reference: Path) -> None:
+def test_an_array_of_jobs(start: Start, tmp_path: Path, login_node: dict[str, str], reference: Path) -> None:
     write_design(tmp_path, REPLICATES)
-    for job in [_job(tmp_path, login_node, number, 3) for number in (1, 2, 3)]:
+    for job in [_job(start, tmp_path, login_node, number, 3) for number in (1, 2, 3)]:
         _, said = job.communicate(timeout=300)
         assert job.returncode == 0, said
     assert_same(tmp_path / "out", reference)
@@ -83,10 +77,10 @@ def test_an_array_of_jobs(tmp_path: Path, login_node: dict[str, str], reference:
 
 @pytest.mark.slow
 def test_a_job_out_of_time_ends_in_order_and_another_array_goes_on(
-    tmp_path: Path, login_node: dict[str, str], reference: Path
+    start: Start, tmp_path: Path, login_node: dict[str, str], reference: Path
 ) -> None:
     write_design(tmp_path, REPLICATES)
-    job = _job(tmp_path, login_node, 1, 1)
+    job = _job(start, tmp_path, login_node, 1, 1)
     until(lambda: 0 < len(shards(tmp_path / "out")) < 8, job)
     workers = workers_of(job)
     job.terminate()  # the shell's process, as --signal=B
@@ -99,15 +93,15 @@ def test_a_job_out_of_time_ends_in_order_and_another_array_goes_on(
     assert 0 < store.counts()[0] < store.total
     assert [one["ended"] is None for one in store.manifest["jobs"].values()] == [False]
     for number in (1, 2):
-        job = _job(tmp_path, login_node, number, 2)
+        job = _job(start, tmp_path, login_node, number, 2)
         _, said = job.communicate(timeout=300)
         assert job.returncode == 0, said
     assert_same(tmp_path / "out", reference)
 
 
-def test_a_single_number_of_an_array_is_refused(tmp_path: Path, login_node: dict[str, str]) -> None:
+def test_a_single_number_of_an_array_is_refused(start: Start, tmp_path: Path, login_node: dict[str, str]) -> None:
     write_design(tmp_path, REPLICATES)
-    job = _job(tmp_path, login_node, 7, 1)
+    job = _job(start, tmp_path, login_node, 7, 1)
     _, said = job.communicate(timeout=60)
     assert job.returncode == 2
     assert "--shard 7/1" in said

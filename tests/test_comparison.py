@@ -25,7 +25,7 @@ from experiments.runner import replicate_seeds
 from results.comparing import brings_rows, comparison_text, costs_rows
 from results.comparisonfiles import comparison_frame, towns_frame
 from results.comparisonwords import answer, break_even_text
-from tests.sweeps import call
+from tests.processes import call
 
 ALL = "resource_centre,transaction_cost_subsidy,landfill_tax,information_campaign,digital_marketplace"
 

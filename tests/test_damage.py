@@ -20,7 +20,8 @@ from abm.scenario import ScenarioError
 from experiments.shardfile import SIGN, Damaged, read_bytes
 from experiments.store import Store
 from experiments.sweep import Report, SweepError
-from tests.sweeps import TEXT, assert_same, call, design, runs, serially, shards
+from tests.processes import call
+from tests.sweeps import TEXT, assert_same, design, runs, serially, shards
 
 REPLICATES = 30  # five replicates in a second block: 24 rows of the design in each of two
 

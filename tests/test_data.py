@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from abm.catalogue import DATA, Byproduct, DataError, _rows, catalogue, read_toml
-from abm.opportunities import draw_fit, enumerate_opportunities, pair_key
+from abm.opportunities import draw_fit, pair_key
 from abm.parameters import record
 from abm.population import draw_population, truncated_pareto
 from abm.regions import load_region, region_names
 from abm.scenario import Scenario
+from abm.simulate import build
 
 TABLE = catalogue()
 
@@ -90,11 +91,11 @@ def test_a_firm_keeps_its_draws_when_others_come(region: Scenario) -> None:
 
 
 def test_opportunities_equal_a_search_of_all_pairs(region: Scenario) -> None:
-    """The k-d tree against firm times firm, for a few donors of every by-product."""
+    """The grid against firm times firm, for a few donors of every by-product."""
     p = record(dict(region.values))
     population = draw_population(region, 2, p)
-    opportunities = enumerate_opportunities(population, 2, p)
-    found = {(int(e["supply"]), int(e["demand"])): e for e in opportunities.pairs}
+    world, _ = build(region, 2)
+    found = {(int(e["supply"]), int(e["demand"])): e for e in world.pairs}
     people, rates = population.participants, p["discovery"]
     checked = 0
     for s in range(0, len(population.supplies), 7):

@@ -26,7 +26,7 @@ from calibration.pricefile import read_table
 from experiments.designfile import load_design
 from experiments.hypotheses import load_hypotheses
 from results.regioncheck import region_check
-from tests.test_ownregion import kretslopp
+from tests.processes import call
 
 TINY = load_region("tiny")
 READERS: dict[str, Callable[[Path], Any]] = {
@@ -91,8 +91,8 @@ def test_names_of_no_file(path: str) -> None:
 
 def test_the_command_line_ends_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "deep.toml").write_text(TOML["lists within lists"])
-    call = kretslopp(tmp_path, "check", "deep.toml")
-    assert (call.returncode, call.stderr) == (2, "kretslopp: deep.toml: nested too deep, at most 20 levels\n")
+    ended = call("check", "deep.toml", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (2, "kretslopp: deep.toml: nested too deep, at most 20 levels\n")
 
 
 # -- what is echoed

@@ -27,7 +27,7 @@ from experiments.sequences import half_widths, interval, prior_precision
 from experiments.store import Store
 from experiments.sweep import Report, SweepError
 from results.verdicts import counted, expected, found, verdicts_text, write_verdicts
-from tests.sweeps import call
+from tests.processes import call
 
 TEXT = """
 region = "tiny"

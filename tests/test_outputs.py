@@ -20,7 +20,7 @@ from experiments.files import NODE, PART, clear_parts, mine, whole, write_json
 from experiments.outputs import finish, opened
 from kretslopp.cli import app
 from kretslopp.options import FOLDERS
-from tests.sweeps import KRETSLOPP, environment
+from tests.processes import KRETSLOPP, environment
 
 ROOT = Path(__file__).resolve().parent.parent
 FEW = ["--months", "12", "--set", "run.spin_up=1"]

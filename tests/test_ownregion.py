@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +15,14 @@ from abm.simulate import build, simulate
 from experiments.designfile import load_design
 from experiments.identity import description
 from results.regioncheck import check_text, region_check
-
-KRETSLOPP = [sys.executable, "-c", "from kretslopp.cli import main; main()"]
-
-
-def kretslopp(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*KRETSLOPP, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+from tests.processes import call
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """The folder of a region as `new-region` writes it."""
-    call = kretslopp(tmp_path, "new-region", "Norrbygden")
-    assert call.returncode == 0, call.stderr
+    made = call("new-region", "Norrbygden", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
     return tmp_path / "Norrbygden"
 
 
@@ -189,16 +182,16 @@ def test_counts_of_the_check_are_those_of_the_built_worlds() -> None:
 
 def test_commands(own: Path) -> None:
     file = "Norrbygden/Norrbygden.toml"
-    call = kretslopp(own.parent, "check", file, "--json")
-    assert json.loads(call.stdout)["firms"] == 115
-    again = kretslopp(own.parent, "new-region", "Norrbygden")
+    checked = call("check", file, "--json", cwd=own.parent)
+    assert json.loads(checked.stdout)["firms"] == 115
+    again = call("new-region", "Norrbygden", cwd=own.parent)
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr == "kretslopp: new-region Norrbygden: Norrbygden is there already; nothing is written\n"
-    assert kretslopp(own.parent, "new-region", "../away").returncode == 2
-    run = kretslopp(own.parent, "effect", file, "--replicates", "2", "--months", "12", "--set", "run.spin_up=1")
+    assert call("new-region", "../away", cwd=own.parent).returncode == 2
+    run = call("effect", file, "--replicates", "2", "--months", "12", "--set", "run.spin_up=1", cwd=own.parent)
     assert run.returncode == 0, run.stderr
     change(own / "plants.csv", "C17", "C177")
-    wrong = kretslopp(own.parent, "check", file)
+    wrong = call("check", file, cwd=own.parent)
     assert wrong.returncode == 2
     assert wrong.stderr.startswith(
         "kretslopp: Norrbygden/plants.csv: line 2: sector: 'C177' is not a sector; did you mean"

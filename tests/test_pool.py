@@ -17,7 +17,8 @@ import pytest
 from abm.scenario import ScenarioError
 from experiments.pool import NoWorker, SturdyPool, WorkerKilled, most_workers
 from experiments.sweep import SweepError, run_sweep
-from tests.sweeps import KRETSLOPP, design, environment, write_design
+from tests.processes import KRETSLOPP, environment
+from tests.sweeps import design, write_design
 
 
 def _limited(limits: str, *arguments: str, cwd: Path, seconds: float = 240.0) -> subprocess.CompletedProcess[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
-import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -35,13 +33,13 @@ from calibration.prices import NUMBERS, fit, simulated_ahead
 from calibration.priceseries import Series, Window, make_deflator, make_series, read_window
 from calibration.unitroot import dickey_fuller, tail
 from results.pricefits import fits_dict, fits_text, prices_toml
+from tests.processes import call
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("KRETSLOPP_SHARED", ROOT.parent / "shared")) / "data"
 PINK = SHARED / "worldbank_pinksheet_monthly_nominal_usd_1960_2026.csv"
 CPI = SHARED / "us_cpi_monthly_1913_2026.csv"
 needs_data = pytest.mark.skipif(not PINK.exists(), reason="price data is not here")
-KRETSLOPP = [sys.executable, "-c", "from kretslopp.cli import main; main()"]
 GAPS = np.array([0, 1, 1, 3, 1, 1, 2, 0, 1, 1])
 TRUTH = TRUTHS[0]
 
@@ -391,13 +389,11 @@ def _changed(row: int, text: str) -> str:
 def test_wrong_files_are_one_line(tmp_path: Path, content: str, expected: str) -> None:
     file = tmp_path / "prices.csv"
     file.write_text(content, encoding="utf-8")
-    call = subprocess.run(
-        [*KRETSLOPP, "prices", "fit", str(file)], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert call.returncode == 2
-    assert len(call.stderr.strip().splitlines()) == 1
-    assert expected in call.stderr
-    assert call.stdout == ""
+    ended = call("prices", "fit", str(file), cwd=tmp_path)
+    assert ended.returncode == 2
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert expected in ended.stderr
+    assert ended.stdout == ""
     assert [one.name for one in tmp_path.iterdir()] == ["prices.csv"]  # nothing was started
 
 
@@ -415,10 +411,9 @@ def test_wrong_files_are_one_line(tmp_path: Path, content: str, expected: str) -
 )
 def test_wrong_options_are_one_line(tmp_path: Path, options: list[str], expected: str) -> None:
     (tmp_path / "prices.csv").write_text("\n".join(["date,a,b", *GOOD]), encoding="utf-8")
-    command = [*KRETSLOPP, "prices", "fit", "prices.csv", *options]
-    call = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert (call.returncode, len(call.stderr.strip().splitlines())) == (2, 1)
-    assert expected in call.stderr
+    ended = call("prices", "fit", "prices.csv", *options, cwd=tmp_path)
+    assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1)
+    assert expected in ended.stderr
 
 
 def test_a_workbook_that_is_none(tmp_path: Path) -> None:
@@ -504,10 +499,10 @@ def test_command_writes_rows_that_the_model_reads(tmp_path: Path) -> None:
     _write(tmp_path / "cpi.csv", {"Index": 100.0 * 1.002 ** np.arange(190)})
     (tmp_path / "pink_units.csv").write_text('series,unit\n"Iron ore, cfr spot",USD/t\n')
     options = ["--deflator", "cpi.csv", "--base-year", "2000", "--out", "o", "--json"]
-    command = [*KRETSLOPP, "prices", "fit", "pink_prices.csv", *options]
-    call = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "the window ends in 2011-10, with the deflator" in call.stderr
-    found = json.loads(call.stdout)
+    ended = call("prices", "fit", "pink_prices.csv", *options, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "the window ends in 2011-10, with the deflator" in ended.stderr
+    found = json.loads(ended.stdout)
     assert set(found["series"]) == set(prices)
     for one in found["series"].values():
         for name in NUMBERS:
@@ -564,9 +559,9 @@ def test_total_volatilities_of_the_evidence(tmp_path: Path) -> None:
         "Urea": 0.40900839215398854,
     }
     names = ",".join(expected)
-    command = [*KRETSLOPP, "prices", "fit", str(PINK), "--deflator", str(CPI), "--series", names, "--json"]
-    call = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    series = json.loads(call.stdout)["series"]
+    ended = call("prices", "fit", str(PINK), "--deflator", str(CPI), "--series", names, "--json", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    series = json.loads(ended.stdout)["series"]
     for name, value in expected.items():
         assert series[name]["total_volatility"] == pytest.approx(value, rel=0.10), name
     assert series["Iron ore, cfr spot"]["start"] == "2006-01"

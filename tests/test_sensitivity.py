@@ -44,7 +44,7 @@ from experiments.questions import SHARES, Question, all_inputs, read_inputs, rea
 from experiments.sensitivity import SensitivityError, blocks_of, check_problem, pair_seeds, sample
 from results.influence import analysis_dict, analysis_text, words, write_analysis
 from tests.exact import A_VARIANCE, PROBLEMS, Exact, plain_salib, repeat
-from tests.sweeps import call
+from tests.processes import call
 
 A, B, ISHIGAMI, SOBOL_G = PROBLEMS
 BY_NAME = {exact.name: exact for exact in PROBLEMS}

@@ -13,7 +13,8 @@ import pytest
 
 from experiments.files import PART
 from kretslopp.stopping import GRACE
-from tests.sweeps import KRETSLOPP, environment, gone, until, workers_of, write_design
+from tests.processes import KRETSLOPP, Start, environment
+from tests.sweeps import gone, until, workers_of, write_design
 
 SLACK = 60.0  # seconds that a busy machine may take besides
 ENDLESS = """
@@ -23,6 +24,7 @@ def rule(prospect):
         x = prospect.value
     return x > 0
 """
+OWN_RULE = ["--set", "appraisal.rule=loop.py:rule"]
 INT, TERM = (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")
 BUSY = {
     "run": (TERM, ["run", "ostergotland", "--replicates", "20000", "--out", "out"]),
@@ -33,18 +35,6 @@ BUSY = {
     "sensitivity": (TERM, ["sensitivity", "ostergotland", "--runs", "200000", "--out", "out", "--workers", "1"]),
     "validate": (INT, ["validate", "ostergotland", "--replicates", "20000", "--out", "out", "--workers", "1"]),
 }
-
-
-def _start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*KRETSLOPP, *arguments],
-        cwd=cwd,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
-    )
 
 
 def _at_work(process: subprocess.Popen[str], cpu: float = 4.0) -> Callable[[], bool]:
@@ -66,9 +56,9 @@ def _at_work(process: subprocess.Popen[str], cpu: float = 4.0) -> Callable[[], b
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", BUSY)
-def test_a_command_ends_soon_in_words(tmp_path: Path, command: str) -> None:
+def test_a_command_ends_soon_in_words(start: Start, tmp_path: Path, command: str) -> None:
     (number, code, word), arguments = BUSY[command]
-    process = _start(*arguments, cwd=tmp_path)
+    process = start([*KRETSLOPP, *arguments], tmp_path)
     until(_at_work(process), process)
     workers = workers_of(process)
     asked = time.monotonic()
@@ -88,10 +78,10 @@ def test_a_command_ends_soon_in_words(tmp_path: Path, command: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code", "word"), [INT, TERM], ids=["Ctrl-C", "SIGTERM"])
-def test_a_rule_that_never_ends_is_ended(tmp_path: Path, number: int, code: int, word: str) -> None:
+def test_a_rule_that_never_ends_is_ended(start: Start, tmp_path: Path, number: int, code: int, word: str) -> None:
     """Its run is compiled: the main thread waits for a thread that hears no signal."""
     (tmp_path / "loop.py").write_text(ENDLESS)
-    process = _start("run", "tiny", "--set", "appraisal.rule=loop.py:rule", "--panel", "exchanges", cwd=tmp_path)
+    process = start([*KRETSLOPP, "run", "tiny", *OWN_RULE, "--panel", "exchanges"], tmp_path)
     until(_at_work(process, 6.0), process)
     process.send_signal(number)
     _, said = process.communicate(timeout=GRACE + SLACK)
@@ -101,9 +91,9 @@ def test_a_rule_that_never_ends_is_ended(tmp_path: Path, number: int, code: int,
 
 
 @pytest.mark.slow
-def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_ends_at_once(start: Start, tmp_path: Path) -> None:
     (tmp_path / "loop.py").write_text(ENDLESS)
-    process = _start("effect", "tiny", "--set", "appraisal.rule=loop.py:rule", cwd=tmp_path)
+    process = start([*KRETSLOPP, "effect", "tiny", *OWN_RULE], tmp_path)
     until(_at_work(process, 6.0), process)
     process.send_signal(signal.SIGINT)
     time.sleep(1.0)
@@ -115,12 +105,12 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_of_an_endless_rule_is_stopped_before_its_shards(tmp_path: Path) -> None:
+def test_a_sweep_of_an_endless_rule_is_stopped_before_its_shards(start: Start, tmp_path: Path) -> None:
     """While its first runs are timed; workers end with it."""
     (tmp_path / "loop.py").write_text(ENDLESS)
     design = write_design(tmp_path, 10)
     design.write_text(design.read_text().replace('["npv", "real_option"]', '["npv", "loop.py:rule"]'))
-    process = _start("sweep", design.name, "--out", "out", "--workers", "1", cwd=tmp_path)
+    process = start([*KRETSLOPP, "sweep", design.name, "--out", "out", "--workers", "1"], tmp_path)
     until(lambda: bool(workers_of(process)), process)
     workers = workers_of(process)
     process.send_signal(signal.SIGINT)

@@ -31,21 +31,8 @@ from experiments.designs import Design
 from experiments.pool import SturdyPool, WorkerKilled
 from experiments.store import Store, _is_heard
 from experiments.sweep import SweepError, run_sweep
-from tests.sweeps import (
-    TEXT,
-    assert_same,
-    call,
-    design,
-    environment,
-    gone,
-    runs,
-    serially,
-    shards,
-    start,
-    until,
-    workers_of,
-    write_design,
-)
+from tests.processes import KRETSLOPP, Start, call, environment
+from tests.sweeps import TEXT, assert_same, design, gone, runs, serially, shards, until, workers_of, write_design
 
 LONG = 125  # replicates of a sweep that is under way long enough to be disturbed: 12 shards
 
@@ -58,10 +45,10 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def _under_way(cwd: Path, *more: str) -> subprocess.Popen[str]:
+def _under_way(start: Start, cwd: Path, *more: str) -> subprocess.Popen[str]:
     """The long sweep on two workers, with some shards done and more to do."""
     write_design(cwd, LONG)
-    process = start("sweep", "design.toml", "--out", "out", "--workers", "2", *more, cwd=cwd)
+    process = start([*KRETSLOPP, "sweep", "design.toml", "--out", "out", "--workers", "2", *more], cwd)
     until(lambda: 0 < len(shards(cwd / "out")) < 8, process)
     return process
 
@@ -76,8 +63,8 @@ def _again(cwd: Path, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced(tmp_path: Path, reference: Path) -> None:
-    process = _under_way(tmp_path)
+def test_a_killed_worker_is_replaced(start: Start, tmp_path: Path, reference: Path) -> None:
+    process = _under_way(start, tmp_path)
     victim = workers_of(process)[0]
     victim.kill()
     _, said = process.communicate(timeout=300)
@@ -87,8 +74,10 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, reference: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_parent_leaves_no_orphan_and_loses_nothing_finished(tmp_path: Path, reference: Path) -> None:
-    process = _under_way(tmp_path)
+def test_a_killed_parent_leaves_no_orphan_and_loses_nothing_finished(
+    start: Start, tmp_path: Path, reference: Path
+) -> None:
+    process = _under_way(start, tmp_path)
     workers = workers_of(process)
     assert len(workers) == 2
     process.kill()
@@ -104,8 +93,8 @@ def test_a_killed_parent_leaves_no_orphan_and_loses_nothing_finished(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_asked_to_stop_it_ends_cleanly(tmp_path: Path, reference: Path, number: int, code: int) -> None:
-    process = _under_way(tmp_path)
+def test_asked_to_stop_it_ends_cleanly(start: Start, tmp_path: Path, reference: Path, number: int, code: int) -> None:
+    process = _under_way(start, tmp_path)
     for one in (process, *workers_of(process)):  # as a batch system or a terminal does: all of them
         one.send_signal(number)
     _, said = process.communicate(timeout=120)
@@ -244,8 +233,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_shards_twice_are_refused(tmp_path: Path, reference: Path) -> None:
-    process = _under_way(tmp_path)
+def test_the_same_shards_twice_are_refused(start: Start, tmp_path: Path, reference: Path) -> None:
+    process = _under_way(start, tmp_path)
     os.kill(process.pid, signal.SIGSTOP)  # so that it is surely still at work
     for more in ([], ["--shard", "2/3"]):
         second = call("sweep", "design.toml", "--out", "out", *more, cwd=tmp_path)
@@ -265,10 +254,10 @@ def test_the_same_shards_twice_are_refused(tmp_path: Path, reference: Path) -> N
 
 
 @pytest.mark.slow
-def test_different_shards_of_one_folder_at_once(tmp_path: Path, reference: Path) -> None:
+def test_different_shards_of_one_folder_at_once(start: Start, tmp_path: Path, reference: Path) -> None:
     write_design(tmp_path, LONG)
     parts = [
-        start("sweep", "design.toml", "--out", "out", "--shard", f"{n}/3", "--workers", "1", cwd=tmp_path)
+        start([*KRETSLOPP, "sweep", "design.toml", "--out", "out", "--shard", f"{n}/3", "--workers", "1"], tmp_path)
         for n in (1, 2, 3)
     ]
     for process in parts:
@@ -280,8 +269,8 @@ def test_different_shards_of_one_folder_at_once(tmp_path: Path, reference: Path)
 
 
 @pytest.mark.slow
-def test_a_lock_of_a_killed_process_holds_nobody_up(tmp_path: Path, reference: Path) -> None:
-    process = _under_way(tmp_path, "--shard", "1/2")
+def test_a_lock_of_a_killed_process_holds_nobody_up(start: Start, tmp_path: Path, reference: Path) -> None:
+    process = _under_way(start, tmp_path, "--shard", "1/2")
     process.kill()
     process.communicate()
     _again(tmp_path, "--shard", "1/2")
@@ -357,12 +346,12 @@ def dask_cluster() -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
 
 @pytest.mark.slow
 def test_dask_with_a_worker_killed(
-    tmp_path: Path, reference: Path, dask_cluster: tuple[str, list[subprocess.Popen[str]]]
+    start: Start, tmp_path: Path, reference: Path, dask_cluster: tuple[str, list[subprocess.Popen[str]]]
 ) -> None:
     address, workers = dask_cluster
     write_design(tmp_path, LONG)
     time.sleep(5)
-    process = start("sweep", "design.toml", "--out", "out", "--dask", address, cwd=tmp_path)
+    process = start([*KRETSLOPP, "sweep", "design.toml", "--out", "out", "--dask", address], tmp_path)
     until(lambda: 0 < len(shards(tmp_path / "out")) < 8, process)
     workers[0].kill()
     _, said = process.communicate(timeout=300)
