@@ -214,14 +214,17 @@ def _read(file: Path) -> bytes | None:
 
 def holds(dispatcher: Any, signature: Any) -> bool:
     """Is a version of a `kept` function for arguments of these types there, so that it need not be compiled?"""
-    return bool(dispatcher._cache.holds(signature, dispatcher.targetctx))
+    found = bool(dispatcher._cache.holds(signature, dispatcher.targetctx))
+    if not found:
+        _note_not_ready()
+    return found
 
 
 def can_keep() -> bool:
     """Can what is compiled be handed to another process of this machine?"""
     for folder in folders():
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             if os.access(folder, os.W_OK):
                 return True
     return False
@@ -249,8 +252,7 @@ def _keep(name: str, content: bytes) -> None:
 
 def _write(folder: Path, name: str, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
-    fresh = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     unfinished = folder / f"{name}.{uuid4().hex}{UNFINISHED}"
     try:
         with open(unfinished, "xb") as out:
@@ -258,15 +260,16 @@ def _write(folder: Path, name: str, content: bytes) -> None:
         os.replace(unfinished, folder / name)
     finally:
         unfinished.unlink(missing_ok=True)
-    if fresh:
-        _clear(folder)
 
 
-def _clear(folder: Path) -> None:
-    """Remove what older sources left beside a folder, but for the last few.
+def _make(folder: Path) -> None:
+    """Make a folder if it is not there, and remove what older sources left beside it, but for the last few.
 
     Who is at work with one of them compiles anew what it still needs.
     """
+    if folder.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     older = [other for other in folder.parent.glob(f"{FOLDERS}*") if other != folder]
     for other in sorted(older, key=_last_used)[: -KEPT or None]:
         shutil.rmtree(other, ignore_errors=True)
