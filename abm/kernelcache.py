@@ -46,6 +46,7 @@ READY = SOURCE / "ready"  # kernels that came with a wheel, and ABOUT
 ABOUT = "about.json"  # what they were made with
 NOT_A_PROCESSOR = ("generic", "")  # name and features, as Numba has them under NUMBA_CPU_NAME=generic
 FOLDERS, SUFFIX, UNFINISHED = "kernels-", ".kernel", ".part"
+TRIAL, ROOM = f"trial{UNFINISHED}", 10_000_000  # a file as large as all that is kept of a source together, in bytes
 KEPT = 3  # folders of other stamps that stay beside the newest: for who goes to and fro between versions
 LOG = "KRETSLOPP_COMPILED"  # environment variable: a file that gets a line for each function that is compiled
 DIGEST, MOST_NAME = 16, 80  # bytes; characters of a function's name in that of its file
@@ -221,12 +222,12 @@ def holds(dispatcher: Any, signature: Any) -> bool:
 
 
 def can_keep() -> bool:
-    """Can what is compiled be handed to another process of this machine?"""
+    """Can what is compiled be handed to another process of this machine: is there a folder, and room in it?"""
     for folder in folders():
         with suppress(OSError):
-            _make(folder)
-            if os.access(folder, os.W_OK):
-                return True
+            _write(folder, TRIAL, bytes(ROOM))
+            (folder / TRIAL).unlink()
+            return True
     return False
 
 

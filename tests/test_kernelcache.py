@@ -215,6 +215,21 @@ def test_a_full_disk(model: StandIn) -> None:
     assert model.run() == ("4", [], [])
 
 
+def test_whether_another_process_can_have_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for places, can in (([tmp_path / "file" / "a"], False), ([tmp_path / "file" / "a", tmp_path / "b"], True)):
+        monkeypatch.setattr(kernelcache, "folders", lambda places=places: places)
+        assert kernelcache.can_keep() == can
+    assert list((tmp_path / "b").iterdir()) == []
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, usual[1]))
+    try:
+        assert not kernelcache.can_keep()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert list((tmp_path / "b").iterdir()) == []
+
+
 def test_a_cache_of_another_processor(copy: StandIn) -> None:
     assert copy.run(**GENERIC) == ("4", BOTH, [])
     assert copy.run(**GENERIC) == ("4", [], [])
