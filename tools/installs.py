@@ -4,7 +4,8 @@
     .venv/bin/python tools/installs.py --all      # with every one, pinned and newest versions
 
 From the tree, with a cache of its own, the second `kretslopp effect tiny` compiles nothing. From a wheel that carries
-kernels the first compiles nothing and ends within seconds; all of them print the same digits. An environment takes a minute or two, nearly all of it compiling. Exit code 1 where one differs.
+kernels the first compiles nothing and ends within seconds; all of them print the same digits. An environment takes a
+minute or two, nearly all of it compiling. Exit code 1 where one differs.
 """
 
 from __future__ import annotations
