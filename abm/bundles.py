@@ -106,9 +106,11 @@ def _load(builder: Any, pointer: Any, word: int, kind: Any) -> Any:
 @unbox(BundleType)
 def _unbox(bundle: BundleType, value: Any, c: Any) -> Any:
     address = c.pyapi.object_getattr_string(value, ADDRESS)
-    pointer = c.pyapi.long_as_voidptr(address)
-    c.pyapi.decref(address)
-    return NativeValue(pointer, is_error=cgutils.is_not_null(c.builder, c.pyapi.err_occurred()))
+    pointer = cgutils.alloca_once_value(c.builder, ir.Constant(c.context.get_value_type(bundle), None))
+    with c.builder.if_then(cgutils.is_not_null(c.builder, address)):  # null: a member is not as declared
+        c.builder.store(c.pyapi.long_as_voidptr(address), pointer)
+        c.pyapi.decref(address)
+    return NativeValue(c.builder.load(pointer), is_error=cgutils.is_not_null(c.builder, c.pyapi.err_occurred()))
 
 
 def bundle(table: Table) -> Table:

@@ -144,21 +144,21 @@ def assign_rules(seed, participants, of_sector, below, rules):
 @kernel
 def draw_streams(seed, participants, table, events, p):
     """Streams of one side (`events`: has it, its size): owner, by-product and units a year, by participant."""
-    intensity, keys, shared = table
-    streams = np.zeros(participants.size * 4, STREAM)
+    (first, routes, intensity), keys, shared = table
+    streams = np.empty(participants.size * 4, STREAM)
     count = 0
     for i in range(participants.size):
         person = participants[i]
         sure = person.employees > ALWAYS or not person.firm
-        for r in range(keys.size):
-            mean = intensity[person.sector, r] * person.employees
+        for n in range(first[person.sector], first[person.sector + 1]):
+            r, mean = routes[n], intensity[n] * person.employees
             if mean <= 0.0:
                 continue
             chosen = uniform(seed, events[0], person.key, keys[r]) < (p.sharing if shared[r] else p.prevalence)
             if not (chosen or (sure and not shared[r])):
                 continue
             if count == streams.size:
-                streams = np.concatenate((streams, np.zeros(streams.size, STREAM)))
+                streams = np.concatenate((streams, np.empty(streams.size, STREAM)))
             spread = p.stream_spread
             size = math.exp(spread * normal(seed, events[1], person.key, keys[r]) - 0.5 * spread * spread)
             streams[count].owner = i
@@ -173,6 +173,16 @@ def _note_routes(participants, streams):
     """Of which by-products each participant has a stream."""
     for stream in streams:
         participants[stream.owner].routes |= 1 << np.int64(stream.byproduct)
+
+
+Intensity = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _by_sector(intensity: np.ndarray) -> Intensity:
+    """What is above 0 of a matrix (by-product, sector): where each sector's begins, its by-products and intensities."""
+    sectors, routes = np.nonzero(intensity.T > 0.0)
+    first = np.searchsorted(sectors, np.arange(intensity.shape[1] + 1))
+    return first, routes, intensity[routes, sectors]
 
 
 class Ground(NamedTuple):
@@ -192,7 +202,7 @@ class Ground(NamedTuple):
     nace2: np.ndarray  # by sector
     routes: np.ndarray  # keys by by-product
     shared: np.ndarray  # is it shared, by by-product
-    intensities: tuple[np.ndarray, np.ndarray]  # of supply and demand, by sector and by-product
+    intensities: tuple[Intensity, Intensity]  # of supply and demand
     declarers: np.ndarray  # numbers of the participants that declare any flow
     declared: tuple[np.ndarray, np.ndarray]  # STREAM, supplies and demands
 
@@ -224,7 +234,7 @@ def ground(scenario: Scenario) -> Ground:
         nace2=np.array([int(sector.nace2) for sector in table.sectors]),
         routes=np.ascontiguousarray(table.byproducts["key"]),
         shared=table.byproducts["kind"] == SHARING,
-        intensities=(table.supply_intensity.T.copy(), table.demand_intensity.T.copy()),
+        intensities=(_by_sector(table.supply_intensity), _by_sector(table.demand_intensity)),
         declarers=declarers,
         declared=declared,
     )

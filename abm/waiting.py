@@ -95,8 +95,15 @@ def shares(x, process, rates, hazard, reverting, values, slopes, tables):
     return result
 
 
-@kernel
-def waiting(x, process, rates, hazard, reverting, values, slopes):
+def waiting(
+    x: np.ndarray,
+    process: np.ndarray,
+    rates: np.ndarray,
+    hazard: float,
+    reverting: bool,
+    values: np.ndarray,
+    slopes: np.ndarray,
+) -> np.ndarray:
     """Share of a value that moves with the raw material for which it pays to wait: V' psi/psi' over V.
 
     Shape (months, commodities, discount classes), as `values` of one unit a year and their `slopes` over the log price

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from abm import parts
+from abm import building, parts
 from abm.parameters import PARAMETERS, Value
 from abm.parts import MEMORY, Memory, Part, given, made
 from abm.scenario import Scenario, load_scenario
@@ -63,7 +63,7 @@ def _changes(name: str, scenario: Scenario) -> dict[str, Value]:
 @pytest.mark.parametrize("name", [one.name for one in PARAMETERS])
 def test_a_world_with_one_other_parameter_is_that_of_an_empty_memory(name: str) -> None:
     """Whatever was kept of the scenario as it was: so no parameter that shapes a part is missing in its key."""
-    scenario = load_scenario("tiny", months=24)
+    scenario = load_scenario("tiny", months=48)
     changed = scenario.with_values(_changes(name, scenario))
     assert changed.values[name] != scenario.values[name]
     alone = _content(build(changed, 1)[0])
@@ -73,6 +73,7 @@ def test_a_world_with_one_other_parameter_is_that_of_an_empty_memory(name: str) 
 
 
 def test_a_key_that_misses_an_input_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "_GROUNDS", {})
     monkeypatch.setattr(parts, "_pieces", lambda value: iter([b"all alike"]))
     with pytest.raises(AssertionError):
         test_a_world_with_one_other_parameter_is_that_of_an_empty_memory("population.prevalence")

@@ -1,0 +1,97 @@
+"""The model compiled ahead of its first run: all of it, once, and said."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from abm.compiled import KERNELS, _widened
+from abm.compiling import MONTHS, STEPS, _arguments
+from abm.month import months
+from abm.scenario import Scenario
+from abm.simulate import simulate
+from tests.processes import KRETSLOPP, environment
+
+# Which take numbers as they come: keys or counters in chance, counts or values in a share.
+OF_SEVERAL_KINDS = {"abm.chance.mix", "abm.chance.uniform", "abm.chance.normal", "abm.chance.exponential",
+                    "abm.observe.share"}  # fmt: skip
+
+
+def test_a_run_calls_the_month_that_is_compiled_ahead(tiny: Scenario) -> None:
+    simulate(tiny, 1)
+    assert [tuple(signature) for signature in months.signatures] == [_arguments(months)]
+
+
+def test_every_step_of_the_month_is_a_part_of_its_own() -> None:
+    called = {name for name in months.py_func.__globals__["month"].py_func.__code__.co_names if name not in {"step"}}
+    assert {f"abm.{name}" for name in called} == set(STEPS)
+    assert MONTHS not in STEPS
+
+
+def test_numbers_are_taken_at_one_width() -> None:
+    from numba import float32, float64, int32, int64, literally, types, uint8, uint64  # noqa: F401
+
+    for narrow in (int32, uint8, types.literal(5)):
+        assert _widened(narrow) == int64
+    assert _widened(types.literal(True)) == types.boolean
+    for one in (int64, uint64, float64, float32):
+        assert _widened(one) == one
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    return {**environment(), "NUMBA_CACHE_DIR": str(folder / "kept"), "KRETSLOPP_COMPILED": str(folder / "log")}
+
+
+def compiled(folder: Path) -> list[str]:
+    return (folder / "log").read_text().split() if (folder / "log").exists() else []
+
+
+@pytest.mark.slow
+def test_after_the_first_command_nothing_is_compiled(tmp_path: Path) -> None:
+    """A first command is killed on the way; the next compiles all that is left, says how far it is, and runs."""
+    words = ["effect", "tiny", "--replicates", "2", "--months", "12"]
+    env = environment_of(tmp_path)
+    first = subprocess.Popen([*KRETSLOPP, *words], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True,
+                             start_new_session=True)  # fmt: skip
+    assert first.stderr is not None
+    said = first.stderr.readline()
+    assert said == f"compiling the model, once on this machine: 0 of {len(KERNELS)}\n"
+    while f" of {len(KERNELS)}" in (said := first.stderr.readline()) and int(said.split(":")[1].split()[0]) < 20:
+        pass
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    before = compiled(tmp_path)
+    assert len(before) > 0
+    second = subprocess.run([*KRETSLOPP, *words], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert second.returncode == 0, second.stderr
+    assert "compiling the model, once on this machine: " in second.stderr
+    names = compiled(tmp_path)
+    assert set(names) >= set(KERNELS)
+    assert Counter(name for name in names if name not in OF_SEVERAL_KINDS).most_common(1)[0][1] <= 2  # side by side
+    mixed = [
+        "run",
+        "tiny",
+        "--months",
+        "12",
+        "--set",
+        "appraisal.mix=npv@0.5",
+        "--set",
+        "interventions.price_floor.level=0.5",
+    ]
+    for again in (words, mixed):
+        third = subprocess.run([*KRETSLOPP, *again], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert third.returncode == 0, third.stderr
+        assert "compiling" not in third.stderr
+        assert [
+            name
+            for name in compiled(tmp_path)[len(names) :]
+            if name.startswith("abm.") and not name.startswith("abm.rules")
+        ] == []
+    third = subprocess.run([*KRETSLOPP, *words], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert third.stdout == second.stdout
