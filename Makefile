@@ -1,12 +1,12 @@
 # Two commands do everything, each by itself: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python tools/install.py
+INSTALL := $(BIN)/python tools/install.py --constraint constraints.txt
 # Of some hundred megabytes of packages a command needs a tenth: Python compiles that at first use and keeps it (3 s),
 # which takes a sixth of compiling everything while installing; so it must be let to keep it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-quick kernels check format docs baseline published bench clean
+.PHONY: demo test test-quick kernels check format wheel installs docs baseline published bench clean
 
 demo: .venv/ready
 	$(BIN)/kretslopp study ostergotland
@@ -30,6 +30,13 @@ check: .venv/ready-dev
 format: .venv/ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+wheel: .venv/ready  ## a wheel in dist/ that carries compiled kernels, for this Python and the versions installed
+	$(INSTALL) hatchling
+	KRETSLOPP_READY_KERNELS=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+installs: .venv/ready  ## from the tree and from a wheel, with every Python of this machine: what is compiled, and when
+	$(BIN)/python tools/installs.py --all
 
 docs: .venv/ready-dev  ## write the tables of docs/ anew from the declarations
 	$(BIN)/python docs/tables.py
@@ -97,5 +104,5 @@ bench: .venv/ready-dev  ## measure speed and memory anew (twenty minutes, idle m
 	@touch $@
 
 clean:
-	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

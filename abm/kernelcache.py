@@ -6,7 +6,7 @@ compiled from the old one is compiled anew. What is kept lies in files of our ow
 arguments, so that processes at work side by side have no list to write in turn:
 
     the name    function and digest of all that its code depends on: stamp, Python, Numba, processor, arguments (`_key`)
-    content     digest of the rest, then what Numba makes of a compiled function to be kept
+    content     digest of the rest, then, compressed to a tenth, what Numba makes of a compiled function to be kept
 
 A file is there whole or not at all, and one that was damaged is as good as none. They are in NUMBA_CACHE_DIR where that
 is set, else in `__pycache__` beside this file, else, where that cannot be written, in the user's own cache directory;
@@ -28,6 +28,7 @@ import re
 import shutil
 import sys
 import warnings
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -45,6 +46,7 @@ READY = SOURCE / "ready"  # kernels that came with a wheel, and ABOUT
 ABOUT = "about.json"  # what they were made with
 NOT_A_PROCESSOR = ("generic", "")  # name and features, as Numba has them under NUMBA_CPU_NAME=generic
 FOLDERS, SUFFIX, UNFINISHED = "kernels-", ".kernel", ".part"
+TRIAL, ROOM = f"trial{UNFINISHED}", 10_000_000  # a file as large as all that is kept of a source together, in bytes
 KEPT = 3  # folders of other stamps that stay beside the newest: for who goes to and fro between versions
 LOG = "KRETSLOPP_COMPILED"  # environment variable: a file that gets a line for each function that is compiled
 DIGEST, MOST_NAME = 16, 80  # bytes; characters of a function's name in that of its file
@@ -98,9 +100,9 @@ def made_with() -> dict[str, str]:
     }
 
 
-def describe() -> None:
-    """Write down beside kernels that are to be ready, in READY, what they were made with."""
-    (READY / ABOUT).write_text(json.dumps(made_with(), indent=1) + "\n", encoding="utf-8")
+def describe(folder: str | Path) -> None:
+    """Write down in a folder of kernels that are to come with a wheel what they were made with."""
+    Path(folder, ABOUT).write_text(json.dumps(made_with(), indent=1) + "\n", encoding="utf-8")
 
 
 def kept(dispatcher: Any) -> Any:
@@ -135,7 +137,7 @@ class KernelCache(_Cache):
         for file in self._files(sig, target_context):
             with suppress(Exception):  # whatever a damaged file leads to: it is as good as none
                 if content := _read(file):
-                    found = _rebuild(target_context, *pickle.loads(content))
+                    found = _rebuild(target_context, *pickle.loads(zlib.decompress(content)))
                     _use(file.parent)
                     return found
         _note_not_ready()
@@ -150,7 +152,7 @@ class KernelCache(_Cache):
         _log(self.name)
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
-        _keep(self._file(sig, data.codegen.magic_tuple()), dumps(_reduce(data)))
+        _keep(self._file(sig, data.codegen.magic_tuple()), zlib.compress(dumps(_reduce(data))))
 
     def _files(self, sig: Any, target_context: Any) -> list[Path]:
         """Where a version may be: kept on this machine, or ready."""
@@ -213,16 +215,19 @@ def _read(file: Path) -> bytes | None:
 
 def holds(dispatcher: Any, signature: Any) -> bool:
     """Is a version of a `kept` function for arguments of these types there, so that it need not be compiled?"""
-    return bool(dispatcher._cache.holds(signature, dispatcher.targetctx))
+    found = bool(dispatcher._cache.holds(signature, dispatcher.targetctx))
+    if not found:
+        _note_not_ready()
+    return found
 
 
 def can_keep() -> bool:
-    """Can what is compiled be handed to another process of this machine?"""
+    """Can what is compiled be handed to another process of this machine: is there a folder, and room in it?"""
     for folder in folders():
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK):
-                return True
+            _write(folder, TRIAL, bytes(ROOM))
+            (folder / TRIAL).unlink()
+            return True
     return False
 
 
@@ -248,8 +253,7 @@ def _keep(name: str, content: bytes) -> None:
 
 def _write(folder: Path, name: str, content: bytes) -> None:
     """Write a file that is there whole or not at all."""
-    fresh = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     unfinished = folder / f"{name}.{uuid4().hex}{UNFINISHED}"
     try:
         with open(unfinished, "xb") as out:
@@ -257,15 +261,16 @@ def _write(folder: Path, name: str, content: bytes) -> None:
         os.replace(unfinished, folder / name)
     finally:
         unfinished.unlink(missing_ok=True)
-    if fresh:
-        _clear(folder)
 
 
-def _clear(folder: Path) -> None:
-    """Remove what older sources left beside a folder, but for the last few.
+def _make(folder: Path) -> None:
+    """Make a folder if it is not there, and remove what older sources left beside it, but for the last few.
 
     Who is at work with one of them compiles anew what it still needs.
     """
+    if folder.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     older = [other for other in folder.parent.glob(f"{FOLDERS}*") if other != folder]
     for other in sorted(older, key=_last_used)[: -KEPT or None]:
         shutil.rmtree(other, ignore_errors=True)

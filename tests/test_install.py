@@ -62,11 +62,10 @@ def run(folder: Path, uv: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_uv_is_called_with_pips_index_and_the_pinned_versions(tmp_path: Path) -> None:
-    call = run(tmp_path, 'echo "$UV_DEFAULT_INDEX" "$@"', "--editable", ".")
+    call = run(tmp_path, 'echo "$UV_DEFAULT_INDEX" "$@"', "--constraint", "own.txt", "--editable", ".")
     assert call.returncode == 0, call.stderr
-    pinned = f"--constraint {ROOT / 'constraints.txt'} --constraint more.txt"
-    said = f"https://mirror.example/simple pip install --quiet --python {sys.executable} {pinned} --editable .\n"
-    assert call.stdout == said
+    said = f"pip install --quiet --python {sys.executable} --constraint more.txt --constraint own.txt --editable ."
+    assert call.stdout == f"https://mirror.example/simple {said}\n"
 
 
 @pytest.mark.parametrize("uv", ["exit 2", "kill -9 $$"])

@@ -109,7 +109,7 @@ def filled_ready(tmp_path_factory: pytest.TempPathFactory) -> StandIn:
     model = StandIn(tmp_path_factory.mktemp("ready"))
     model.run(NUMBA_CPU_NAME="generic")
     model.kept[0].parent.rename(model.ready)
-    code = "from abm.kernelcache import describe; describe()"
+    code = "from abm.kernelcache import READY, describe; describe(READY)"
     subprocess.run([sys.executable, "-c", code], cwd=model.folder, env=model.environment(), check=True)
     return model
 
@@ -213,6 +213,21 @@ def test_a_full_disk(model: StandIn) -> None:
     assert not list(model.folder.glob(f"**/*{UNFINISHED}"))
     assert model.run() == ("4", BOTH, [])
     assert model.run() == ("4", [], [])
+
+
+def test_whether_another_process_can_have_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for places, can in (([tmp_path / "file" / "a"], False), ([tmp_path / "file" / "a", tmp_path / "b"], True)):
+        monkeypatch.setattr(kernelcache, "folders", lambda places=places: places)
+        assert kernelcache.can_keep() == can
+    assert list((tmp_path / "b").iterdir()) == []
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, usual[1]))
+    try:
+        assert not kernelcache.can_keep()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert list((tmp_path / "b").iterdir()) == []
 
 
 def test_a_cache_of_another_processor(copy: StandIn) -> None:

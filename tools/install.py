@@ -1,8 +1,8 @@
 """Install into the environment of this Python, with uv where that can be had and otherwise with pip.
 
-    .venv/bin/python tools/install.py --editable .
+    .venv/bin/python tools/install.py --constraint constraints.txt --editable .
 
-The versions are those of constraints.txt. uv is the one on the PATH, else one installed beside this Python; it does the
+Arguments are those of `pip install`. uv is the one on the PATH, else one installed beside this Python; it does the
 same as pip in a tenth of the time, but does not read pip's configuration: packages must come from where pip is told to
 take them, so what pip knows of that is handed on, and what cannot be handed on leaves the work to pip.
 """
@@ -17,9 +17,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"  # names the version of uv, too
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-PINNED = ("--constraint", str(ROOT / "constraints.txt"))
 OF_INSTALL = ("global", "install", ":env:")  # sections of pip's configuration, the last one counts
 
 # How uv is told the same, in its environment: lists are separated by white space for both, unless said otherwise.
@@ -82,7 +81,7 @@ def uv_program() -> str | None:
     if found := shutil.which("uv"):
         return found
     if not beside.exists():
-        subprocess.run([*PIP, "install", "--quiet", *PINNED, "uv"], stderr=subprocess.DEVNULL)
+        subprocess.run([*PIP, "install", "--quiet", "--constraint", str(CONSTRAINTS), "uv"], stderr=subprocess.DEVNULL)
     return str(beside) if beside.exists() else None
 
 
@@ -94,7 +93,7 @@ def installed_by_uv(arguments: list[str]) -> bool:
     program = uv_program() if told is not None and listed.returncode == 0 else None
     if told is None or program is None:
         return False
-    pinned = [*PINNED, *(word for file in settings.get(BY_ARGUMENT, "").split() for word in ("--constraint", file))]
+    pinned = [*(word for file in settings.get(BY_ARGUMENT, "").split() for word in ("--constraint", file))]
     command = [program, "pip", "install", "--quiet", "--python", sys.executable, *pinned, *arguments]
     try:
         return subprocess.run(command, env={**told, **os.environ}).returncode == 0
@@ -107,7 +106,7 @@ def main(arguments: list[str]) -> int:
     if installed_by_uv(arguments):
         return 0
     print("uv cannot do it here: installing with pip, which takes a minute or two", file=sys.stderr)
-    return subprocess.run([*PIP, "install", "--quiet", *PINNED, *arguments]).returncode
+    return subprocess.run([*PIP, "install", "--quiet", *arguments]).returncode
 
 
 if __name__ == "__main__":
