@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from abm.chance import mix
 from abm.compiled import kernel
+from abm.parts import MEMORY
 from abm.scenario import Scenario, load_scenario
 from abm.simulate import simulate, simulate_arms, spun_up
 from benchmarks.report import Criterion, Result, Table
@@ -34,13 +35,15 @@ def arms() -> tuple[Scenario, Scenario]:
 
 
 def pair(seed: int) -> tuple[float, ...]:
-    """Exchanges at the horizon in both arms."""
+    """Exchanges at the horizon in both arms; what an earlier pair of the seed has built is not lent to it."""
+    MEMORY.clear()
     return tuple(float(run["exchanges"][-1]) for run in simulate_arms(arms(), seed))
 
 
 def parts(seed: int) -> dict[str, float]:
     """Seconds of each part of a pair."""
     without, with_ = arms()
+    MEMORY.clear()
     start = time.perf_counter()
     with spin_up_seconds() as spin_up:
         run = spun_up(without, seed, arms())
@@ -87,10 +90,15 @@ def _workers(effort: Effort, seeds: list[int]) -> Times:
 def _singles(effort: Effort, seeds: list[int]) -> Times:
     """A pair and each of its arms alone."""
     without, with_ = arms()
+
+    def single(arm: Scenario, seed: int) -> object:
+        MEMORY.clear()
+        return simulate(arm, seed)
+
     calls: dict[str, Callable[[int], object]] = {
         "pair": pair,
-        "single without": lambda seed: simulate(without, seed),
-        "single with": lambda seed: simulate(with_, seed),
+        "single without": partial(single, without),
+        "single with": partial(single, with_),
     }
 
     def each(call: Callable[[int], object]) -> Subject:
