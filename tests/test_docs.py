@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -27,6 +28,7 @@ COMMANDS = sorted(
         if line.startswith("kretslopp ") and "tcp://" not in line  # a scheduler: tests/test_sweep.py
     }
 )
+LONG = ("calibrate", "compare", "hypotheses", "sensitivity", "study", "sweep", "validate")
 ON_SWEEPS = ("sweep", "status", "merge")
 FEW_RUNS = {"sobol": "9400", "functions": "124", "map": "200"}  # a screening of all needs a fifth of the first
 SMALLEST = ("--points", "20", "--replicates", "2", "--inputs", "2", "--waves", "1", "--particles", "20")
@@ -39,7 +41,11 @@ def test_tables_are_current(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name], "run: make docs"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def _marked(command: str) -> Any:
+    return pytest.param(command, marks=pytest.mark.slow) if command.split()[1] in LONG else command
+
+
+@pytest.mark.parametrize("command", map(_marked, COMMANDS))
 def test_commands_run(command: str, tmp_path: Path) -> None:
     """Each command of the manual, on the small region (a large one: with few firms) and few replicates."""
     words = [word.replace("ostergotland", "tiny") for word in shlex.split(command)[1:]]
