@@ -45,7 +45,7 @@ def _marked(command: str) -> Any:
     return pytest.param(command, marks=pytest.mark.slow) if command.split()[1] in LONG else command
 
 
-@pytest.mark.parametrize("command", map(_marked, COMMANDS))
+@pytest.mark.parametrize("command", [_marked(command) for command in COMMANDS])
 def test_commands_run(command: str, tmp_path: Path) -> None:
     """Each command of the manual, on the small region (a large one: with few firms) and few replicates."""
     words = [word.replace("ostergotland", "tiny") for word in shlex.split(command)[1:]]
