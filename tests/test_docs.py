@@ -94,6 +94,7 @@ def _small_sweep(words: list[str], folder: Path) -> list[str]:
     return words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/policies.md", "docs/sweeps.md", "docs/sensitivity.md"])
 def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")

@@ -230,6 +230,7 @@ def test_twin_has_the_table_of_simulate(tiny: Scenario, seed: int) -> None:
     assert run["started"][-1] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{}, {"turnover.exit": 0.05, "turnover.entry": 0.3, "population.sharing": 0.2, **_dated("price_floor", "grant")}],
