@@ -24,6 +24,7 @@ from results.report import command, dose_rows, report_html, step_rows, study_ans
 from results.study import run_study, study_text, write_study
 from results.tables import OPTION, effect_table
 
+pytestmark = pytest.mark.slow
 PAIRS = 30
 LONGEST = 35  # words
 

@@ -105,6 +105,7 @@ def test_what_differs_is_named() -> None:
     assert list(mechanisms.unequal(one, other)) == ["persons.search", "calendar"]
 
 
+@pytest.mark.slow
 def test_a_sweep_and_its_bare_kernels_do_the_same_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = 3 * swept.RUNS_PER_ROW
     exchanges = swept.check(swept.design(runs), tmp_path)

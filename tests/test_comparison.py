@@ -150,6 +150,7 @@ def test_a_mix_has_all_its_parts(short: Scenario) -> None:
     assert solved.cost == pytest.approx(5.0, rel=0.005)
 
 
+@pytest.mark.slow
 def test_options_cost_the_same_on_their_own_seeds(short: Scenario) -> None:
     # of few replicates a single large grant is a step that no level splits: twenty have none here
     options = parse_options("resource_centre,landfill_tax,resource_centre+grant")
@@ -290,6 +291,7 @@ def test_tables_and_text(found: Comparison) -> None:
     assert towns["municipality"].nunique() == 13
 
 
+@pytest.mark.slow
 def test_until_narrow(short: Scenario) -> None:
     options = parse_options("resource_centre,marketplace")
     result = compare(short, options, 4.0, replicates=UntilNarrow(6.0, "exchanges"), seed=3, robust=False)

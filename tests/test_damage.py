@@ -100,6 +100,7 @@ def test_each_damaged_shard_is_named_and_mended(out: Path, whole: Path) -> None:
     assert_same(out, whole)
 
 
+@pytest.mark.slow
 def test_a_shard_from_another_place_is_put_aside(out: Path, whole: Path, tmp_path: Path) -> None:
     other = TEXT.replace("seed = 5", "seed = 6")
     serially(design(tmp_path, 1, other), tmp_path / "other")

@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -27,8 +28,9 @@ COMMANDS = sorted(
         if line.startswith("kretslopp ") and "tcp://" not in line  # a scheduler: tests/test_sweep.py
     }
 )
+LONG = ("calibrate", "compare", "hypotheses", "sensitivity", "study", "sweep", "validate")
 ON_SWEEPS = ("sweep", "status", "merge")
-FEW_RUNS = {"sobol": "9400", "functions": "124", "map": "200"}  # a screening of all needs a fifth of the first
+FEW_RUNS = {"12": "9400", "functions": "124", "map": "200"}  # the 12 that matter: a screening of all needs a fifth
 SMALLEST = ("--points", "20", "--replicates", "2", "--inputs", "2", "--waves", "1", "--particles", "20")
 LARGE = ("sweden", "bergslagen", "national-nodes", "one-place")
 DESIGN = ROOT / "docs" / "examples" / "centre.toml"
@@ -39,7 +41,11 @@ def test_tables_are_current(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name], "run: make docs"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def _marked(command: str) -> Any:
+    return pytest.param(command, marks=pytest.mark.slow) if command.split()[1] in LONG else command
+
+
+@pytest.mark.parametrize("command", [_marked(command) for command in COMMANDS])
 def test_commands_run(command: str, tmp_path: Path) -> None:
     """Each command of the manual, on the small region (a large one: with few firms) and few replicates."""
     words = [word.replace("ostergotland", "tiny") for word in shlex.split(command)[1:]]
@@ -88,6 +94,7 @@ def _small_sweep(words: list[str], folder: Path) -> list[str]:
     return words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/policies.md", "docs/sweeps.md", "docs/sensitivity.md"])
 def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")

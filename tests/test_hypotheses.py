@@ -235,6 +235,7 @@ terms = [{ cell = "four", weight = 1, over = "none" }, { cell = "none", weight =
 """
 
 
+@pytest.mark.slow
 def test_a_ratio_is_taken_in_each_replicate(tmp_path: Path) -> None:
     """Where nothing starts without the centre the ratio is not defined: left out and counted, never 0."""
     asked = _load(tmp_path, TEXT.replace("months = 60", "months = 48") + RATIO)
@@ -282,6 +283,7 @@ def test_a_tie_is_called_a_tie() -> None:
     assert "no bound: fewer than 10 replicates differ" in found(finding)
 
 
+@pytest.mark.slow
 def test_a_page_of_what_never_differs(tmp_path: Path) -> None:
     """One month: nothing has moved, no interval has a bound, and the figure is drawn all the same."""
     text = TEXT.split("[[hypothesis.claim]]")[0].replace("months = 60", "months = 1").replace("most = 40", "most = 20")
@@ -301,6 +303,7 @@ terms = [{ cell = "four", weight = 1 }, { cell = "none", weight = -1 }]
     assert "more exchanges \\| in a month" in page
 
 
+@pytest.mark.slow
 def test_cells_in_another_order_are_the_same_cells(tmp_path: Path) -> None:
     """In a folder whose rows are numbered as before, and beside a new one."""
     first = put_to_test(_load(tmp_path), tmp_path / "runs", workers=2)
@@ -311,6 +314,7 @@ def test_cells_in_another_order_are_the_same_cells(tmp_path: Path) -> None:
     assert [one.looks for one in again.findings[0][1]] == [one.looks for one in first.findings[0][1]]
 
 
+@pytest.mark.slow
 def test_runs_that_are_missing_are_no_ground_for_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _load(tmp_path)
     done = experiments.sweep.run_sweep

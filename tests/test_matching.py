@@ -190,6 +190,7 @@ def test_posterior_of_a_line_is_the_exact_one(monkeypatch, often):
     assert sample.weights.sum() == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_posterior_repeats_itself_and_leaves_the_global_state_alone():
     found = matched(problem())
     state = np.random.get_state()[1].copy()  # noqa: NPY002

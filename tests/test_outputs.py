@@ -180,6 +180,7 @@ def test_a_file_for_which_there_is_no_room_is_named(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "file"),
     [

@@ -110,6 +110,7 @@ def test_missing_file_and_too_few_draws(tmp_path):
             app(["effect", "tiny", *options], standalone_mode=False)
 
 
+@pytest.mark.slow
 def test_parameters_that_vary_make_a_share_of_the_variance():
     tiny = load_scenario("tiny", {}, months=60)
     same = Posterior("same", (MULTIPLIER,), np.ones((20, 1)), np.full(20, 0.05))

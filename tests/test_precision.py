@@ -19,6 +19,7 @@ def _column(results: Sequence[float], _: str) -> np.ndarray:
     return np.array(results)[:, None]
 
 
+@pytest.mark.slow
 def test_pairs_are_added_until_the_interval_is_narrow(tiny: Scenario) -> None:
     few, many = (paired_effect(tiny, replicates=UntilNarrow(width, "exchanges")) for width in (6.0, 1.5))
     for effect, width in ((few, 6.0), (many, 1.5)):

@@ -310,9 +310,9 @@ def test_sobol_of_the_model(ask: Callable[..., Question], tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_blocks_are_added_until_intervals_are_narrow(ask: Callable[..., Question]) -> None:
     question = ask("facilitator.fte, facilitator.cost", "effect.public_cost")
-    wide = sobol(question, 12_000, width=0.5)
+    wide = sobol(question, 3000, width=0.5)
     assert "Stopped since intervals are at most 0.5 wide" in " ".join(wide.words)
-    narrow = sobol(ask("facilitator.fte, facilitator.cost", "effect.public_cost", "narrow"), 6_000, width=1e-6)
+    narrow = sobol(ask("facilitator.fte, facilitator.cost", "effect.public_cost", "narrow"), 3000, width=1e-6)
     assert "Stopped with the runs spent" in " ".join(narrow.words)
     assert narrow.convergence is not None
     assert narrow.convergence["blocks"].nunique() > 1
@@ -327,7 +327,7 @@ def test_shares_are_one_input_on_the_simplex(ask: Callable[..., Question]) -> No
     assert np.allclose(table.sum(axis=1), 1.0)
     for share in table.T:  # each is Beta(1, 4)
         assert stats.kstest(share, stats.beta(1, 4).cdf).pvalue > 1e-4
-    found = sobol(ask(f"{SHARES}, discovery.finds", "effect.exchanges"), 4000)
+    found = sobol(ask(f"{SHARES}, discovery.finds", "effect.exchanges"), 1600)
     assert found.table["name"].tolist() == [SHARES, "discovery.finds"]
     assert found.rows == found.sobol.base_samples * 4 if found.sobol else False
 

@@ -17,6 +17,7 @@ from results.figures import FIGURES
 from results.report import command, inline_svg, typeset
 from results.study import DOSES, make_study, run_study
 
+pytestmark = pytest.mark.slow
 REPLICATES, FEW, MONTHS = 41, 4, 30  # enough for a screening, and too few
 REACHES = ("", ", low reach", ", high reach")
 ARMS = {WITH, *(f"only {name}{end}" for name in FUNCTIONS for end in REACHES), *(f"{fte:g} FTE" for fte in DOSES)}

@@ -423,6 +423,7 @@ def _values(folder: Path, plan: Design) -> pd.DataFrame:
     return runs(folder).drop(columns=["row"]).sort_values(keys, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_more_replicates_and_rows_extend_a_design(tmp_path: Path) -> None:
     out = tmp_path / "out"
     serially(design(tmp_path, 3), out)

@@ -145,6 +145,7 @@ def test_answers_are_those_of_the_runs_and_settings_keep_their_own_values():
     assert again[0, names.index("waiting")] == found[0, names.index("waiting")]  # rule and volatility are its own
 
 
+@pytest.mark.slow
 def test_points_have_seeds_of_their_own_and_any_pool_gives_the_same():
     seeds = [one for number in range(50) for one in point_seeds(3, number, 4)]
     assert len(set(seeds)) == len(seeds)

@@ -22,6 +22,7 @@ from tests.twin.compare import Comparison, compare, is_close, ledger_of, traced
 Changes = dict[str, Value]
 SHORT: Changes = {"run.spin_up": 3}
 SEEDS = (1, 2)
+SEED = pytest.mark.parametrize("seed", [SEEDS[0], pytest.param(SEEDS[1], marks=pytest.mark.slow)])
 
 
 def _only(function: str) -> Changes:
@@ -202,19 +203,19 @@ def _assert_same(result: Comparison) -> None:
     assert result.levels == []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@SEED
 @pytest.mark.parametrize("case", CASES)
 def test_twin_takes_the_same_decisions(case: str, seed: int) -> None:
     _assert_same(compare(_short(CASES[case]), seed))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@SEED
 @pytest.mark.parametrize("case", TOGETHER)
 def test_twin_takes_the_same_decisions_with_several_facilitators(case: str, seed: int, tmp_path: Path) -> None:
     _assert_same(compare(_together(TOGETHER[case], tmp_path), seed))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@SEED
 def test_twin_has_the_table_of_simulate(tiny: Scenario, seed: int) -> None:
     """At full length and without any tracing; counts are the same to the last digit."""
     run, model = simulate(tiny, seed), RegionModel(tiny, seed)
@@ -229,6 +230,7 @@ def test_twin_has_the_table_of_simulate(tiny: Scenario, seed: int) -> None:
     assert run["started"][-1] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{}, {"turnover.exit": 0.05, "turnover.entry": 0.3, "population.sharing": 0.2, **_dated("price_floor", "grant")}],

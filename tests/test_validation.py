@@ -51,6 +51,7 @@ def test_a_property_is_judged_by_the_interval_of_its_mean():
         assert judge(wanted, "property", sample, sample).verdict == verdict
 
 
+@pytest.mark.slow
 def test_command_writes_tables_and_says_what_they_rest_on(tmp_path, capsys):
     names = "cluster_streams,audit_adoption,landfill_tax"
     options = ["--replicates", "12", "--targets", names, "--out", str(tmp_path), "--json"]
