@@ -52,17 +52,25 @@ def run_all(
 ) -> list[Result]:
     """`function(seed)` for all seeds, in their order whatever finishes first.
 
-    The first seed runs alone, so that kernels compile once. With an `executor` of processes `function` must be
-    picklable. An error or an interrupt cancels what has not started and is raised.
+    Through an `executor` the first seed runs alone, so that of processes one compiles what the others then find;
+    threads wait for each other in the compiler. For processes `function` must be picklable. An error or an interrupt
+    cancels what has not started and is raised.
     """
     if executor is None:
         with quick_switches(), ThreadPoolExecutor(workers or default_workers()) as threads:
-            return run_all(function, seeds, executor=threads, progress=progress)
+            return _all(function, seeds, threads, 0, progress)
+    return _all(function, seeds, executor, 1, progress)
+
+
+def _all(
+    function: Callable[[int], Result], seeds: Sequence[int], executor: Executor, alone: int, progress: Progress | None
+) -> list[Result]:
+    """The results in order, the first so many seeds before all others."""
     results: list[Result] = []
-    futures = [executor.submit(function, seed) for seed in seeds[:1]]
+    futures = [executor.submit(function, seed) for seed in seeds[:alone]]
     try:
         wait(futures)
-        futures += [executor.submit(function, seed) for seed in seeds[1:]]
+        futures += [executor.submit(function, seed) for seed in seeds[alone:]]
         for result in _in_order(futures):
             results.append(result)
             if progress:
