@@ -158,7 +158,7 @@ def measure(effort: Effort) -> Result:
             "The empty loop is the control: two threads of it share nothing, so what it falls short of the possible "
             "speed-up is the machine's doing (others at work on it, a lower clock with both cores busy).",
             "Processes are started and have their kernels before the clock runs.",
-            "Through an executor of processes the first replicate of `run_all` runs alone, so that kernels compile once: "
+            "Through an executor the first replicate of `run_all` runs alone, so that kernels compile once: "
             "with few replicates this costs speed-up "
             f"(at most {2 * len(seeds) / (len(seeds) + 1):.3g} with {len(seeds)} on two workers).",
         ),
