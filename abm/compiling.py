@@ -13,30 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
+from types import ModuleType
 from typing import Any
 
 import numba
 from numba.core import event
 
-from abm import (
-    accounts,
-    appraisal,
-    closing,
-    discovery,
-    facilitators,
-    interventions,
-    learning,
-    municipalities,
-    observe,
-    operation,
-    prices,
-    staffing,
-    turnover,
-)
+import abm.month
 from abm.bundles import type_of
 from abm.compiled import KERNELS
 from abm.kernelcache import can_keep, holds
-from abm.month import months
 from abm.observe import Rows
 from abm.plan import plan
 from abm.ruleset import SLOTS_TYPE
@@ -46,24 +32,7 @@ from abm.state import State, World
 
 Progress = Callable[[int, int], None]  # functions that are compiled, of how many
 SMALL = "tiny"  # any scenario: what is compiled is the same for all
-STEPS: dict[str, Any] = {  # those that take longest first
-    module.__name__: module.step
-    for module in (
-        facilitators,
-        discovery,
-        turnover,
-        observe,
-        appraisal,
-        closing,
-        learning,
-        operation,
-        staffing,
-        municipalities,
-        prices,
-        accounts,
-        interventions,
-    )
-}
+STEPS: dict[str, Any] = {name: one.step for name, one in vars(abm.month).items() if isinstance(one, ModuleType)}
 BUILDING, MONTHS = "building", "months"
 DONE = "done"  # what a process answers when it has compiled a part
 ROOT = Path(__file__).parent.parent
@@ -76,7 +45,7 @@ def prepare(processes: int, progress: Progress) -> None:
     `progress` is told nothing where it was. Does nothing where what is compiled cannot be kept: then each process
     compiles for itself what it runs.
     """
-    if holds(months, _arguments(months)) or not can_keep():
+    if holds(abm.month.months, _arguments(abm.month.months)) or not can_keep():
         return
     parts: SimpleQueue[str] = SimpleQueue()
     for part in (BUILDING, *STEPS):
@@ -137,7 +106,7 @@ def work() -> None:
         if part == BUILDING:
             _build()
         else:
-            function = STEPS.get(part, months)
+            function = STEPS.get(part, abm.month.months)
             function.compile(_arguments(function))
         print(DONE, flush=True)
 

@@ -111,11 +111,8 @@ def measure(effort: Effort) -> Result:
     """Paired replicates of Östergötland, one thread or process against two; a pair against its arms and by part."""
     seeds = replicate_seeds(1, effort.replicates)
     workers, singles = _workers(effort, seeds), _singles(effort, seeds)
-    if any(
-        workers.answers[f"{kind} {n}"] != workers.answers[f"{THREADS} 1"]
-        for kind in (THREADS, PROCESSES)
-        for n in (1, 2)
-    ):
+    answers = [workers.answers[f"{kind} {n}"] for kind in (THREADS, PROCESSES) for n in (1, 2)]
+    if any(answer != answers[0] for answer in answers):
         raise ValueError("threads and processes do not give the same results")
     speed_up = {kind: workers.ratio(f"{kind} 1", f"{kind} 2") for kind in (THREADS, PROCESSES, CONTROL)}
     speed_ups = [

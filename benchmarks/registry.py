@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import building, dense, mechanisms, parallel, profile, runners, scale, startup, study, sweep, twin
+from benchmarks import (
+    building,
+    compiling,
+    dense,
+    mechanisms,
+    parallel,
+    profile,
+    runners,
+    scale,
+    startup,
+    study,
+    sweep,
+    twin,
+)
 from benchmarks.report import Result
 from benchmarks.timing import Effort
 
@@ -19,5 +32,6 @@ BENCHMARKS: dict[str, Callable[[Effort], Result]] = {
     "profile": profile.measure,
     "mechanisms": mechanisms.measure,
     "startup": startup.measure,
+    "compiling": compiling.measure,
     "study": study.measure,
 }
