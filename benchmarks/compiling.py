@@ -31,7 +31,7 @@ def _compile(processes: int) -> tuple[float, float, int]:
         environment = {**os.environ, "NUMBA_CACHE_DIR": empty}
         command = [sys.executable, "-c", COMPILE, str(processes)]
         call = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return tuple(json.loads(call.stdout))  # type: ignore[return-value]
+    return tuple(json.loads(call.stdout))
 
 
 def measure(effort: Effort) -> Result:
