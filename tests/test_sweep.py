@@ -600,7 +600,9 @@ def test_a_request_to_stop_before_the_first_shard(tmp_path: Path) -> None:
         (('"exchanges", "adoption"', '"exchange"'), [], "did you mean exchanges?"),
         (("facilitator.fte = [2, 8]", "facilitator.shares.policy = [0.2, 0.9]"), [], "row 1: "),
         (("", ""), ["--max-runs", "20"], "240 runs, more than --max-runs 20"),
-        (("", ""), ["--dask", "tcp://127.0.0.1:1"], "no scheduler is reached"),
+        pytest.param(  # it is tried for a while
+            ("", ""), ["--dask", "tcp://127.0.0.1:1"], "no scheduler is reached", marks=pytest.mark.slow
+        ),
         (("", ""), ["--shard", "4/3"], "--shard 4/3"),
         (("", ""), ["--out", os.devnull], "is a file, not a folder"),
     ],
