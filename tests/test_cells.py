@@ -133,6 +133,7 @@ terms = [{ cell = "b", weight = 1 }, { cell = "a", weight = -1 }]
 """
 
 
+@pytest.mark.slow
 def test_titles_of_hypotheses(tmp_path: Path) -> None:
     (tmp_path / "asked.toml").write_text(ASKED, encoding="utf-8")
     result = put_to_test(load_hypotheses(tmp_path / "asked.toml"), tmp_path / "runs", workers=1)

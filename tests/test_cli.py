@@ -60,6 +60,7 @@ def test_several_errors_are_several_lines(tmp_path: Path) -> None:
     assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_rule_file_from_anywhere(tmp_path: Path) -> None:
     """Named from outside the project's folder, relative to where the command runs; the report and manifest tell it."""
     example = Path(__file__).resolve().parent.parent / "docs" / "examples" / "prospect_theory.py"
@@ -120,7 +121,9 @@ def test_run_writes_trajectories_and_manifest(tmp_path: Path) -> None:
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["manifest.json", "trajectories.parquet"]
 
 
-@pytest.mark.parametrize("what", ["regions", "parameters", "byproducts", "rules", "indicators"])
+@pytest.mark.parametrize(
+    "what", [pytest.param("regions", marks=pytest.mark.slow), "parameters", "byproducts", "rules", "indicators"]
+)
 def test_lists(what: str) -> None:
     rows = json.loads(call("list", what, "--json").stdout)
     assert len(rows) >= 2

@@ -140,6 +140,7 @@ def test_a_jump_over_the_budget_is_not_called_equal() -> None:
     assert solved.cost < 0.71
 
 
+@pytest.mark.slow
 def test_a_mix_has_all_its_parts(short: Scenario) -> None:
     """A mandate costs nearly the whole budget by itself; it is not left out, and the rest is spent on the other."""
     options = parse_options("mandate+grant")

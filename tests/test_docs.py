@@ -28,7 +28,7 @@ COMMANDS = sorted(
         if line.startswith("kretslopp ") and "tcp://" not in line  # a scheduler: tests/test_sweep.py
     }
 )
-LONG = ("calibrate", "compare", "hypotheses", "sensitivity", "study", "sweep", "validate")
+LONG = ("calibrate", "compare", "effect", "hypotheses", "run", "sensitivity", "study", "sweep", "validate")
 ON_SWEEPS = ("sweep", "status", "merge")
 FEW_RUNS = {"12": "9400", "functions": "124", "map": "200"}  # the 12 that matter: a screening of all needs a fifth
 SMALLEST = ("--points", "20", "--replicates", "2", "--inputs", "2", "--waves", "1", "--particles", "20")

@@ -364,6 +364,7 @@ def _read_all(read: Callable[[Path], Any], file: Path, flaw: str) -> None:
     assert lines[-1].endswith(" more")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flaw", ["", "flaw"])
 @pytest.mark.parametrize("kind", TABLES)
 def test_work_grows_with_the_rows_not_with_their_square(tmp_path: Path, kind: str, flaw: str) -> None:

@@ -99,6 +99,7 @@ def test_skewed_observations_do_not_break_it(law: str, error: float) -> None:
             assert _ever_wrong(sample[None, :200], edge - inside, error, 200) == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [0.05, 0.0038])
 def test_it_is_ever_wrong_at_its_error_at_most(error: float) -> None:
     """4,000 normal sequences looked at after every observation up to 1,000."""
@@ -142,6 +143,7 @@ def test_the_models_own_contrasts_are_normal_enough(tmp_path: Path) -> None:
         assert _ever_wrong(drawn, sample.mean(), error, 20, 10) <= error + 3 * math.sqrt(error / 4000)
 
 
+@pytest.mark.slow
 def test_what_is_rare_is_not_taken_for_nothing() -> None:
     """A sample that has seen nothing move says nothing; one in ten that does, once it has been seen ten times."""
     rare = np.zeros(60)
@@ -197,6 +199,7 @@ def test_a_decision_stands() -> None:
 # -- put to the model
 
 
+@pytest.mark.slow
 def test_contrasts_are_sums_of_runs(tmp_path: Path) -> None:
     asked = _load(tmp_path)
     result = put_to_test(asked, tmp_path / "runs", workers=2)

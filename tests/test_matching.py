@@ -143,6 +143,7 @@ def test_waves_rule_out_what_is_far_and_keep_what_is_near():
     assert found.runs == sum(len(wave.unit) * 8 for wave in found.waves)
 
 
+@pytest.mark.slow
 def test_impossible_targets_are_said_to_be():
     found = matched(problem((5.0, 0.2)))
     assert found.empty
@@ -201,6 +202,7 @@ def test_posterior_repeats_itself_and_leaves_the_global_state_alone():
     assert not np.array_equal(one.unit, third.unit)
 
 
+@pytest.mark.slow
 def test_answers_that_are_not_defined_are_never_accepted_at_the_end():
     line = Line()
 

@@ -282,6 +282,7 @@ def test_what_has_no_order_is_refused_where_order_is_needed(method: str, ask: Ca
 # -- SALib leaves nothing behind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_global_state_is_left_alone(method: str, ask: Callable[..., Question]) -> None:
     """SALib's delta seeds numpy's generator and changes how Python shows warnings."""

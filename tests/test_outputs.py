@@ -72,6 +72,7 @@ def test_the_list_is_of_all_commands_that_write_a_folder() -> None:
     assert writing - OTHERWISE == {name.split()[0] for name in COMMANDS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_old_manifest_is_gone_before_a_file_is_new(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

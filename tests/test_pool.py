@@ -91,6 +91,7 @@ def test_a_worker_takes_three_open_files_and_gives_them_back() -> None:
 # -- memory and threads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [600_000, 850_000])
 def test_too_little_memory_is_one_line_and_no_hang(tmp_path: Path, kilobytes: int) -> None:
     write_design(tmp_path, 10)

@@ -599,6 +599,7 @@ def test_shipped_rows_are_the_printed_ones() -> None:
 # -- does history behave as the fitted process?
 
 
+@pytest.mark.slow
 def test_checks_hold_for_the_process_itself_and_not_for_another():
     """A history of the process is within 95 % of paths of its fit for most properties; a trend or averages are not."""
     found = [one for seed in range(12) for one in check(fit(simulated(TRUTHS[2], seed)))]

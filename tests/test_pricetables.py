@@ -42,6 +42,7 @@ def test_a_column_of_text_is_no_series(tmp_path: Path) -> None:
         read_table(_series_file(tmp_path, rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gap", "said"), [(2, "every second month"), (3, "quarterly"), (4, "a value every 4 months"), (6, "half-yearly")]
 )

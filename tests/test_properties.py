@@ -23,6 +23,7 @@ def test_differences_are_those_of_the_effect(monkeypatch: pytest.MonkeyPatch) ->
     assert found.ci_low == pytest.approx(expected.ci_low)
 
 
+@pytest.mark.slow
 def test_page_has_every_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(properties, "PAIRS", 2)
     main(tmp_path / "page")

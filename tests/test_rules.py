@@ -204,6 +204,7 @@ def test_ten_tenths_are_all(tiny: Scenario) -> None:
     assert set(rules[people["firm"]]) == {"npv"}
 
 
+@pytest.mark.slow
 def test_a_mix_lies_between_its_rules(region: Scenario) -> None:
     mixes = ("", "payback@0.5", "payback@1.0")
     ends = [horizon(runs(region, 20, {"appraisal.mix": mix}), "exchanges") for mix in mixes]
@@ -420,6 +421,7 @@ def test_prospect_theory_of_the_manual_at_known_values(tmp_path: Path) -> None:
     assert _call(rule, _prospect(value=1.0, cost=-1.0))
 
 
+@pytest.mark.slow
 def test_more_loss_aversion_means_fewer_exchanges(region: Scenario, tmp_path: Path) -> None:
     ends = []
     for aversion in ("1.0", "2.25", "4.0"):

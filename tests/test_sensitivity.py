@@ -101,6 +101,7 @@ def test_intervals_hold(name: str) -> None:
     assert abs(table["coverage"].mean() - 0.95) < 0.02
 
 
+@pytest.mark.slow
 def test_second_order_indices() -> None:
     for exact in (A, B):
         found = np.array([
@@ -263,6 +264,7 @@ def test_screening_finds_what_matters(ask: Callable[..., Question]) -> None:
     assert morris(ask(names, "effect.public_cost"), 600).table.equals(found.table)
 
 
+@pytest.mark.slow
 def test_the_floor_of_a_screening_is_what_chance_seems_to_be(ask: Callable[..., Question]) -> None:
     """Two runs that part by chance differ at random: no change is called clear that noise alone could make."""
     found = morris(ask("discovery.finds, turnover.exit", "effect.exchanges"), 600)

@@ -135,6 +135,7 @@ def test_a_shard_that_kills_workers_is_named_and_the_others_are_done(tmp_path: P
     assert_same(tmp_path / "out", reference)
 
 
+@pytest.mark.slow
 def test_a_pool_outlives_its_workers() -> None:
     with SturdyPool(2) as pool:
         killed = pool.submit(_end_own_process)
@@ -566,6 +567,7 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["holiday.jpg"]
 
 
+@pytest.mark.slow
 def test_a_request_to_stop_before_the_first_shard(tmp_path: Path) -> None:
     stop = Event()
     stop.set()
@@ -600,7 +602,9 @@ def test_a_request_to_stop_before_the_first_shard(tmp_path: Path) -> None:
         (('"exchanges", "adoption"', '"exchange"'), [], "did you mean exchanges?"),
         (("facilitator.fte = [2, 8]", "facilitator.shares.policy = [0.2, 0.9]"), [], "row 1: "),
         (("", ""), ["--max-runs", "20"], "240 runs, more than --max-runs 20"),
-        (("", ""), ["--dask", "tcp://127.0.0.1:1"], "no scheduler is reached"),
+        pytest.param(  # it is tried for a while
+            ("", ""), ["--dask", "tcp://127.0.0.1:1"], "no scheduler is reached", marks=pytest.mark.slow
+        ),
         (("", ""), ["--shard", "4/3"], "--shard 4/3"),
         (("", ""), ["--out", os.devnull], "is a file, not a folder"),
     ],

@@ -24,6 +24,7 @@ def _call(cwd: Path, *words: str, **environment: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["latin-1", "cp850", "ascii", "cp1252", "utf-8"])
 def test_lists_on_terminals_that_lack_characters(tmp_path: Path, encoding: str) -> None:
     for what, name in (("parameters", "run.spin_up"), ("targets", "cluster_streams[20]")):

@@ -204,6 +204,7 @@ def test_a_guarantee_leaves_less_to_wait_for(tiny: Scenario) -> None:
     assert np.all(with_.waiting[tiny.spin_up_months :] < without.waiting[tiny.spin_up_months :])
 
 
+@pytest.mark.slow
 def test_forgetting_faster_lowers_what_is_waited_for(region: Scenario) -> None:
     """Of what is looked at, more is begun: talks over finds, option to wait against net present value."""
     ratios = []
