@@ -12,14 +12,18 @@ import pytest
 
 from abm.compiled import KERNELS, _widened
 from abm.compiling import MONTHS, STEPS, _arguments
+from abm.kernelcache import SUFFIX
 from abm.month import month, months
 from abm.scenario import Scenario
 from abm.simulate import simulate
-from tests.processes import KRETSLOPP, environment
+from tests.processes import KRETSLOPP, Start, environment
 
 # Which take numbers as they come: keys or counters in chance, counts or values in a share.
 OF_SEVERAL_KINDS = {"abm.chance.mix", "abm.chance.uniform", "abm.chance.normal", "abm.chance.exponential",
-                    "abm.observe.share"}  # fmt: skip
+                    "abm.observe.share", "abm.queues.push"}  # fmt: skip
+
+
+OF_THE_MODEL = [name for name in KERNELS if name.startswith("abm.")]  # tests compile their own
 
 
 def test_a_run_calls_the_month_that_is_compiled_ahead(tiny: Scenario) -> None:
@@ -51,46 +55,38 @@ def compiled(folder: Path) -> list[str]:
     return (folder / "log").read_text().split() if (folder / "log").exists() else []
 
 
+def versions(folder: Path) -> Counter[str]:
+    """How many versions of each function are kept."""
+    return Counter(file.name.rpartition("-")[0] for file in (folder / "kept").glob(f"*/*{SUFFIX}"))
+
+
 @pytest.mark.slow
-def test_after_the_first_command_nothing_is_compiled(tmp_path: Path) -> None:
+def test_after_the_first_command_nothing_is_compiled(start: Start, tmp_path: Path) -> None:
     """A first command is killed on the way; the next compiles all that is left, says how far it is, and runs."""
     words = ["effect", "tiny", "--replicates", "2", "--months", "12"]
     env = environment_of(tmp_path)
-    first = subprocess.Popen([*KRETSLOPP, *words], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True,
-                             start_new_session=True)  # fmt: skip
+    first = start([*KRETSLOPP, *words], tmp_path, env)
     assert first.stderr is not None
-    said = first.stderr.readline()
-    assert said == f"compiling the model, once on this machine: 0 of {len(KERNELS)}\n"
-    while f" of {len(KERNELS)}" in (said := first.stderr.readline()) and int(said.split(":")[1].split()[0]) < 20:
-        pass
+    assert first.stderr.readline() == f"compiling the model, once on this machine: 0 of {len(OF_THE_MODEL)}\n"
+    first.stderr.readline()  # a tenth is done
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
-    before = compiled(tmp_path)
-    assert len(before) > 0
-    second = subprocess.run([*KRETSLOPP, *words], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert second.returncode == 0, second.stderr
+    assert 0 < len(versions(tmp_path)) < len(OF_THE_MODEL)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        ended = subprocess.run([*KRETSLOPP, *words], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        return ended
+
+    second = run(*words)
     assert "compiling the model, once on this machine: " in second.stderr
-    names = compiled(tmp_path)
-    assert set(names) >= set(KERNELS)
-    assert Counter(name for name in names if name not in OF_SEVERAL_KINDS).most_common(1)[0][1] <= 2  # side by side
-    mixed = [
-        "run",
-        "tiny",
-        "--months",
-        "12",
-        "--set",
-        "appraisal.mix=npv@0.5",
-        "--set",
-        "interventions.price_floor.level=0.5",
-    ]
-    for again in (words, mixed):
-        third = subprocess.run([*KRETSLOPP, *again], cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert third.returncode == 0, third.stderr
-        assert "compiling" not in third.stderr
-        assert [
-            name
-            for name in compiled(tmp_path)[len(names) :]
-            if name.startswith("abm.") and not name.startswith("abm.rules")
-        ] == []
-    third = subprocess.run([*KRETSLOPP, *words], cwd=tmp_path, env=env, capture_output=True, text=True)
+    kept = versions(tmp_path)
+    assert set(kept) >= set(OF_THE_MODEL)
+    assert {name for name, count in kept.items() if count > 1} <= OF_SEVERAL_KINDS
+    before = compiled(tmp_path)
+    third = run(*words)
     assert third.stdout == second.stdout
+    assert "compiling" not in third.stderr
+    assert compiled(tmp_path) == before
+    run("run", "tiny", "--months", "24", "--set=appraisal.mix=npv@0.5", "--set=interventions.price_floor.level=0.5")
+    assert [name for name in compiled(tmp_path)[len(before) :] if name in OF_THE_MODEL] == []  # a rule alone

@@ -71,6 +71,8 @@ class StandIn:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
         self.log.unlink(missing_ok=True)
+        if limit is not None:  # Python keeps its own byte code even where its end was not written
+            changes["PYTHONDONTWRITEBYTECODE"] = "1"
         return subprocess.Popen(
             [sys.executable, "-c", "from abm.caller import outer; print(outer(1))"],
             cwd=self.folder,
