@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -63,12 +64,16 @@ def prepare(processes: int, progress: Progress) -> None:
 
 
 def _side_by_side(parts: SimpleQueue[str], tell: Callable[[str], None], processes: int) -> None:
-    """Compile parts until none is left, in processes that end with this one."""
-    workers = [subprocess.Popen([sys.executable, "-c", WORKER], text=True, **_PIPES) for _ in range(processes)]
-    threads = [Thread(target=_feed, args=(worker, parts, tell), daemon=True) for worker in workers]
+    """Compile parts until none is left, in processes that end with this one; as many as there is room for."""
+    workers: list[subprocess.Popen[str]] = []
+    threads: list[Thread] = []
     try:
-        for thread in threads:
-            thread.start()
+        with suppress(OSError, RuntimeError):  # no memory for another process or thread
+            for _ in range(processes):
+                workers.append(subprocess.Popen([sys.executable, "-c", WORKER], text=True, **_PIPES))
+                thread = Thread(target=_feed, args=(workers[-1], parts, tell), daemon=True)
+                thread.start()
+                threads.append(thread)
         for thread in threads:
             thread.join()
     finally:

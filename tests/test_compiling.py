@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from abm import compiling
 from abm.compiled import KERNELS, _widened
 from abm.compiling import MONTHS, STEPS, _arguments
 from abm.kernelcache import SUFFIX
@@ -90,3 +91,16 @@ def test_after_the_first_command_nothing_is_compiled(start: Start, tmp_path: Pat
     assert compiled(tmp_path) == before
     run("run", "tiny", "--months", "24", "--set=appraisal.mix=npv@0.5", "--set=interventions.price_floor.level=0.5")
     assert [name for name in compiled(tmp_path)[len(before) :] if name in OF_THE_MODEL] == []  # a rule alone
+
+
+def test_without_room_for_a_process_the_run_compiles_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor for a thread: nothing is left under way, and nothing is said but that it began."""
+    told: list[int] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(compiling, "holds", lambda *_: False)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    compiling.prepare(2, lambda done, _: told.append(done))
+    assert told == [0]
